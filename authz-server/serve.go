@@ -264,7 +264,7 @@ func (p *program) assemble(
 	people.Account.Administrator = administered.IsAdministrator
 	administration, err := adminpages.New(adminpages.Config{
 		Admin: administered, Pages: rendered, Sessions: people.Sessions, Guard: people.Guard, Now: p.now, NotFound: endpoints.NotFound(),
-		DataServices: cfg.dataServices(),
+		DataServices: cfg.dataServices(), Streams: ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	if err != nil {
 		return nil, nil, err

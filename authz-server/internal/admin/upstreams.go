@@ -201,6 +201,38 @@ func (a *Admin) CreateUpstream(ctx context.Context, actor Actor, in NewUpstream,
 	return made, err
 }
 
+// ProposedUpstream is the upstream that CreateUpstream would make, with what its preset has, and the
+// addresses to register. Nothing is checked.
+func (a *Admin) ProposedUpstream(in NewUpstream) (Upstream, error) {
+	return a.upstreamOf(upstreams.Upstream{Name: in.Name, Settings: in.Settings.Text(), Disabled: in.Disabled})
+}
+
+// CheckNewUpstream tells what CreateUpstream would say to an actor who makes an upstream, whatever its
+// secret is. It makes none.
+func (a *Admin) CheckNewUpstream(ctx context.Context, actor Actor, in NewUpstream) error {
+	if err := a.may(actor, Crown, Target{}); err != nil {
+		return err
+	}
+	if err := a.confirm(ctx, actor); err != nil {
+		return err
+	}
+	if err := upstream.CheckName(in.Name); err != nil {
+		return upstreamError(err)
+	}
+	settings := in.Settings
+	if err := settings.Check(a.Config.CheckAddress); err != nil {
+		return upstreamError(err)
+	}
+	_, err := a.Store.Upstreams.Upstream(ctx, in.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = store.ErrExists
+	}
+	return err
+}
+
 func (a *Admin) storedUpstream(ctx context.Context, name string) (Upstream, error) {
 	u, err := a.Store.Upstreams.Upstream(ctx, name)
 	if err != nil {

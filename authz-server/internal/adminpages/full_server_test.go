@@ -79,10 +79,14 @@ func (f *full) serversPages() []string {
 		"/admin/clients/app/grants", "/admin/clients/app/consents", "/admin/clients/app/grants/g1",
 		"/admin/keys", "/admin/keys/rotate", "/admin/keys/" + f.Key + "/withdraw",
 		"/admin/queues", "/admin/queues?kind=logout", queue + "/retry", queue + "/drop", "/admin/queues/mail/retry-all",
-		"/admin/streams", "/admin/streams/" + f.Stream, "/admin/streams/" + f.Stream + "/status",
+		"/admin/streams", "/admin/streams/new?client=shop", "/admin/streams/" + f.Stream, "/admin/streams/" +
+			f.Stream + "/status",
+		"/admin/streams/" + f.Stream + "/edit", "/admin/streams/" + f.Stream + "/verify",
 		"/admin/streams/" + f.Stream + "/retry", "/admin/streams/" + f.Stream + "/delete",
 		"/admin/throttles", "/admin/throttles?address=127.0.0.1", "/admin/throttles/lift?address=127.0.0.1",
-		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings", "/admin/upstreams",
+		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings",
+		"/admin/upstreams", newProvider, "/admin/upstreams/work", "/admin/upstreams/work/edit", "/admin/upstreams/work/secret",
+		"/admin/upstreams/work/disable", "/admin/upstreams/work/enable", "/admin/upstreams/work/delete",
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
-	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
 // planted is what would run, or lead somewhere, if a page did not escape it.
@@ -38,6 +37,7 @@ type full struct {
 	Invited string
 
 	Key, Token, Stream, Letter string // ids
+	Identity                   string // of Mina at the provider "work"
 	Secret                     string // of the app "shop"
 
 	root *peopletest.Browser
@@ -82,15 +82,7 @@ func fill(t *testing.T, w *world, evil bool) *full {
 		PublicKey: []byte("k"), Name: text("passkey", "Phone")})
 	storetest.OK(t, err)
 	f.Passkey = key.ID
-	storetest.OK(t, w.Store.Upstreams.Create(ctx, upstreams.Upstream{Name: "google", Settings: "{}"}))
-	_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "google", Issuer: "https://accounts.example",
-		Subject: text("subject", "1089"),
-		UserID:  f.Mina.ID, Label: text("label", "mina@example.org")})
-	storetest.OK(t, err)
-	google, err := w.Store.Upstreams.Upstream(ctx, "google")
-	storetest.OK(t, err)
-	google.Disabled = true // so that nobody looks at its settings
-	storetest.OK(t, w.Store.Upstreams.Update(ctx, google))
+	f.provider(t, text)
 	storetest.OK(t, w.Store.Consents.GrantConsent(ctx, f.Mina.ID, "app",
 		[]string{"openid", "email", text("scope", "board:write")}))
 	app, err := w.Store.Clients.Client(ctx, "app")
@@ -183,9 +175,13 @@ func (f *full) peoplesPages() []string {
 		mina + "/grants/g1", mina + "/consent?client=app", mina + "/delete", mina + "/keep",
 		"/admin/groups", "/admin/groups/new", group, group + "/edit", group + "/delete", group + "/add", group + "/roles",
 		group + "/members/" + f.Mina.ID + "/leave",
-		"/admin/roles", "/admin/roles/board/editor/describe", "/admin/roles/board/editor/delete",
+		"/admin/roles", "/admin/roles/orders/new", "/admin/roles/board/editor/edit", "/admin/roles/board/moderator/edit",
+		"/admin/roles/board/editor/delete", mina + "/identities/" + f.Identity,
+		"/admin/resources", "/admin/resources/~new", "/admin/resources/orders", "/admin/resources/board", "/admin/resources/orders/edit",
+		"/admin/resources/board/edit", "/admin/resources/orders/delete",
 		"/admin/invitations", "/admin/invitations/new", "/admin/invitations/" + f.Invited + "/withdraw",
-		"/admin/audit", "/admin/audit?kind=user.disabled&person=" + f.Mina.ID, "/admin/audit?person=nobody@example.org",
+		"/admin/audit", "/admin/audit?client=shop&target=x", "/admin/audit?kind=user.disabled&person=" +
+			f.Mina.ID, "/admin/audit?person=nobody@example.org",
 	}
 }
 
@@ -213,10 +209,15 @@ func (f *full) path(route string) string {
 		id = f.Token
 	case strings.HasPrefix(route, "/admin/streams/"):
 		id = f.Stream
+	case strings.HasPrefix(route, "/admin/upstreams/"):
+		return strings.Replace(route, "{name}", "work", 1)
+	case strings.HasPrefix(route, "/admin/resources/"):
+		return strings.Replace(route, "{name}", "orders", 1)
 	case strings.HasPrefix(route, "/admin/queues/"):
 		id = f.Letter
 	}
-	return strings.NewReplacer("{id}", id, "{session}", f.Session.ID, "{passkey}", f.Passkey, "{grant}", "g1", "{person}",
+	return strings.NewReplacer("{id}", id, "{session}", f.Session.ID, "{passkey}", f.Passkey, "{grant}", "g1",
+		"{identity}", f.Identity, "{person}",
 		f.Mina.ID,
 		"{resource}", "board", "{name}", "editor", "{kid}", f.Key, "{kind}", "mail").Replace(route)
 }

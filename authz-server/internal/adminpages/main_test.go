@@ -13,6 +13,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
@@ -20,6 +21,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
@@ -66,7 +68,7 @@ func around(t *testing.T, s *peopletest.Site) *world {
 	w := &world{Site: s}
 	at, err := issuer.Parse(s.Server.URL)
 	storetest.OK(t, err)
-	resources := append(client.Builtin("https://api.example"), client.Administration(at.URL("/admin")))
+	resources := append(client.Builtin("https://api.example"), ssf.Resource(at), client.Administration(at.URL("/admin")))
 	clients, err := directory.New(directory.Config{Store: s.Store, Now: s.Clock.Now, OperatorPolicy: client.Policy{
 		Scopes:    append(client.Scopes(resources), client.ReservedScopes(resources)...),
 		OwnScopes: client.OwnScopes(resources), DefaultScope: "openid",
@@ -76,10 +78,12 @@ func around(t *testing.T, s *peopletest.Site) *world {
 	ring, err := keys.Open(t.Context(), keys.Config{Store: s.Store.Keys, KEK: keystest.KEK(t), Now: s.Clock.Now,
 		Log: slog.New(slog.DiscardHandler)})
 	storetest.OK(t, err)
+	outgoing, err := fetch.New(fetch.Config{})
+	storetest.OK(t, err)
 	acts := admin.New(admin.Config{
 		Store: s.Store, Audit: audit.New(s.Store), Notices: &notices.Notices{Store: s.Store, Now: s.Clock.Now},
 		Now:    s.Clock.Now,
-		Issuer: at, Clients: clients, Mail: &w.inbox, Resources: resources, ListKeys: ring.List, Ring: ring, KEK: ring.KEK(),
+		Issuer: at, Clients: clients, Mail: &w.inbox, Resources: resources, CheckAddress: outgoing.Check, ListKeys: ring.List, Ring: ring, KEK: ring.KEK(),
 		Settings: admin.SettingsOf(struct {
 			Listen   string `shown:""`
 			Password string
@@ -90,6 +94,7 @@ func around(t *testing.T, s *peopletest.Site) *world {
 	w.Administration, err = adminpages.New(adminpages.Config{
 		Admin: acts, Pages: s.People.Account.Pages, Sessions: s.People.Sessions, Guard: s.People.Guard, Now: s.Clock.Now,
 		NotFound: nothing(s.People.Account.Pages),
+		Streams:  ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	storetest.OK(t, err)
 	w.Administration.Routes(s.Router)

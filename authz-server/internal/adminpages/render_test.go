@@ -137,7 +137,7 @@ func TestPlantedMarkupIsTextOnEveryPage(t *testing.T) {
 		"address", "name", "given", "nickname", "gender", "formatted", "passkey", "subject", "label", "scope", "terms",
 		"group", "external", "description", "invited",
 		"note", "reason", "stream", "actor", "proof", "client", "detail", "member", "list", "machine", "kind",
-		"app", "contact", "stream", "status", "token", "letter", "session",
+		"provider", "provider client", "provider scope", "strong", "domain", "claim", "alone", "api", "app", "contact", "stream", "status", "token", "letter", "session",
 	} {
 		if !strings.Contains(everything, "pwned(&#39;"+field+"&#39;)") {
 			t.Errorf("no page shows the field %s, so that this test says nothing of it", field)
@@ -147,7 +147,9 @@ func TestPlantedMarkupIsTextOnEveryPage(t *testing.T) {
 	for _, path := range f.forms() {
 		form := []string{}
 		for _, name := range []string{"email", "name", "reason", "group", "client", "person", "roles", "description", "note",
-			"external_id", "version", "website", "expires", "when", "zoneinfo"} {
+			"external_id", "version", "website", "title", "preset",
+			"issuer", "scope", "scopes", "claims", "client_id", "client_secret", "strong_acr", "address_domains", "addresses", "endpoint", "secret_header",
+			"events", "words", "status", "id", "target", "expires", "when", "zoneinfo"} {
 			form = append(form, name, planted(name)+"\n")
 		}
 		page := f.root.Post(path, form...)

@@ -8,15 +8,16 @@ import (
 
 // Admin is what the pages of the administration say: a part for each of their files.
 type Admin struct {
-	Frame    AdminFrame
-	Overview AdminOverview
-	People   AdminPeople
-	Roles    AdminRoles
-	Log      AdminLog
-	Clients  AdminClients
-	Server   AdminServer
-	Done     map[string]string // what was just done, by the word that the address has
-	Problems map[Problem]string
+	Frame     AdminFrame
+	Overview  AdminOverview
+	People    AdminPeople
+	Roles     AdminRoles
+	Resources AdminResources
+	Log       AdminLog
+	Clients   AdminClients
+	Server    AdminServer
+	Done      map[string]string // what was just done, by the word that the address has
+	Problems  map[Problem]string
 }
 
 // AdminFrame is what all pages of the administration share.
@@ -72,7 +73,7 @@ const (
 )
 
 // AdminProblems lists what can be wrong on the pages of the administration.
-var AdminProblems = slices.Concat(clientProblems, serverProblems, []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
+var AdminProblems = slices.Concat(clientProblems, serverProblems, upstreamProblems, resourceProblems, []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
 	AdminExists, AdminGone, AdminLastWay, AdminDisabled, AdminNoMail, AdminRoleUnknown, AdminRoleBuiltin,
 	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember})
 

@@ -1,14 +1,15 @@
 package messages
 
 var adminEnglish = Admin{
-	Frame:    adminFrameEnglish,
-	Overview: adminOverviewEnglish,
-	Clients:  adminClientsEnglish,
-	Server:   adminServerEnglish,
-	People:   adminPeopleEnglish,
-	Roles:    adminRolesEnglish,
-	Log:      adminLogEnglish,
-	Done: together(adminClientsEnglishDone, adminServerEnglishDone, map[string]string{
+	Frame:     adminFrameEnglish,
+	Overview:  adminOverviewEnglish,
+	Clients:   adminClientsEnglish,
+	Server:    adminServerEnglish,
+	People:    adminPeopleEnglish,
+	Roles:     adminRolesEnglish,
+	Resources: adminResourcesEnglish,
+	Log:       adminLogEnglish,
+	Done: together(adminClientsEnglishDone, adminServerEnglishDone, adminUpstreamsEnglishDone, adminResourcesEnglishDone, map[string]string{
 		"saved":         "Saved.",
 		"created":       "The account is there.",
 		"disable":       "The account is disabled.",
@@ -20,6 +21,7 @@ var adminEnglish = Admin{
 		"session":       "The session ended.",
 		"factors":       "The authenticator app is removed.",
 		"passkey":       "The passkey is removed.",
+		"unlink":        "The account elsewhere is unlinked.",
 		"reset_mail":    "The letter is on its way.",
 		"unlock":        "The person can try again.",
 		"profile":       "The profile is changed.",
@@ -34,7 +36,7 @@ var adminEnglish = Admin{
 		"invited":       "The invitation is on its way.",
 		"withdrawn":     "The invitation is withdrawn.",
 	}),
-	Problems: together(adminClientsEnglishProblems, adminServerEnglishProblems, map[Problem]string{
+	Problems: together(adminClientsEnglishProblems, adminServerEnglishProblems, adminUpstreamsEnglishProblems, adminResourcesEnglishProblems, map[Problem]string{
 		AdminAddressTaken:  "This address has an account already.",
 		AdminTextInvalid:   "Write one line of at most 200 characters, without spaces around it.",
 		AdminGroupTaken:    "Another group has this name.",

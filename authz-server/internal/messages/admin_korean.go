@@ -1,14 +1,15 @@
 package messages
 
 var adminKorean = Admin{
-	Frame:    adminFrameKorean,
-	Overview: adminOverviewKorean,
-	Clients:  adminClientsKorean,
-	Server:   adminServerKorean,
-	People:   adminPeopleKorean,
-	Roles:    adminRolesKorean,
-	Log:      adminLogKorean,
-	Done: together(adminClientsKoreanDone, adminServerKoreanDone, map[string]string{
+	Frame:     adminFrameKorean,
+	Overview:  adminOverviewKorean,
+	Clients:   adminClientsKorean,
+	Server:    adminServerKorean,
+	People:    adminPeopleKorean,
+	Roles:     adminRolesKorean,
+	Resources: adminResourcesKorean,
+	Log:       adminLogKorean,
+	Done: together(adminClientsKoreanDone, adminServerKoreanDone, adminUpstreamsKoreanDone, adminResourcesKoreanDone, map[string]string{
 		"saved":         "저장했어요.",
 		"created":       "계정을 만들었어요.",
 		"disable":       "계정을 중지했어요.",
@@ -20,6 +21,7 @@ var adminKorean = Admin{
 		"session":       "세션을 끝냈어요.",
 		"factors":       "인증 앱을 제거했어요.",
 		"passkey":       "패스키를 제거했어요.",
+		"unlink":        "외부 계정의 연결을 끊었어요.",
 		"reset_mail":    "메일을 보냈어요.",
 		"unlock":        "다시 시도할 수 있어요.",
 		"profile":       "프로필을 수정했어요.",
@@ -34,7 +36,7 @@ var adminKorean = Admin{
 		"invited":       "초대를 보냈어요.",
 		"withdrawn":     "초대를 철회했어요.",
 	}),
-	Problems: together(adminClientsKoreanProblems, adminServerKoreanProblems, map[Problem]string{
+	Problems: together(adminClientsKoreanProblems, adminServerKoreanProblems, adminUpstreamsKoreanProblems, adminResourcesKoreanProblems, map[Problem]string{
 		AdminAddressTaken:  "이 주소를 쓰는 계정이 이미 있어요.",
 		AdminTextInvalid:   "앞뒤에 공백 없이 한 줄, 200자 이내로 적어 주세요.",
 		AdminGroupTaken:    "같은 이름의 그룹이 있어요.",

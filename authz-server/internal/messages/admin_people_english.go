@@ -28,7 +28,7 @@ var adminPeopleEnglish = AdminPeople{
 		"verified": "The address is the person’s, as you know for sure", "roles": "Roles", "groups": "Groups", "group": "Group", "app": "App", "address": "Network address",
 		"browser": "Browser", "note": "Note", "expires": "Works for", "send": "Send the link to the address by mail", "terms": "Agreed to the terms",
 		"invitation": "Invitation", "scopes": "What it may do", "session": "Session", "passkey": "Passkey", "phone_verified": "The phone number is the person’s, as you know for sure",
-		"command": "Command", "actor": "Logged in by", "grant": "Grant", "external_id": "Id in another directory", "identity": "Account there",
+		"command": "Command", "actor": "Logged in by", "grant": "Grant", "external_id": "Id in another directory", "identity": "Account there", "anyway": "Unlink it although the person has no other way to log in: they have to choose a password by a letter",
 	},
 	Hints: map[string]string{
 		"note": "For your own records. Whoever is invited does not see it.", "email": "Empty: anybody with the link.",
@@ -45,7 +45,7 @@ var adminPeopleEnglish = AdminPeople{
 
 	Deeds: map[string]string{
 		"disable": "Disable account", "enable": "Enable account", "roles": "Change roles", "join": "Add to a group", "leave": "Take out of the group",
-		"sessions": "End all sessions", "session": "End session", "factors": "Remove the authenticator app", "passkey": "Remove passkey",
+		"sessions": "End all sessions", "session": "End session", "factors": "Remove the authenticator app", "passkey": "Remove passkey", "unlink": "Unlink account",
 		"reset_mail": "Send a letter to choose a password", "reset_link": "Link to choose a password", "unlock": "Allow log-in again",
 		"profile": "Edit profile", "email": "Change address", "grant": "End grant", "consent": "Withdraw consent",
 		"delete": "Delete account", "keep": "Keep account",
@@ -60,6 +60,7 @@ var adminPeopleEnglish = AdminPeople{
 		"session":    "The person is logged out in this browser, and apps lose what they were given there.",
 		"factors":    "The password alone lets the person in then, unless they have passkeys. Do this only when you know for sure who asks for it. The person is told.",
 		"passkey":    "The person cannot log in by this passkey any more. They are told.",
+		"unlink":     "The person cannot log in by this account elsewhere any more, and is told. Sessions go on: if somebody else may have come in by it, end them too.",
 		"reset_mail": "The person gets a letter with a link by which they choose another password. It works once.",
 		"reset_link": "Whoever has such a link can take the account, so that the server shows it to nobody over the web. Whoever runs the server makes one by this command.",
 		"unlock":     "Tries that failed are forgotten, and the person can try again at once. So can whoever guessed.",

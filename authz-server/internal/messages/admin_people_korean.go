@@ -29,7 +29,7 @@ var adminPeopleKorean = AdminPeople{
 		"verified": "본인의 주소임을 확실히 알고 있어요", "roles": "역할", "groups": "그룹", "group": "그룹", "app": "앱", "address": "네트워크 주소",
 		"browser": "브라우저", "note": "메모", "expires": "유효 기간", "send": "링크를 이 주소로 보내기", "terms": "약관 동의",
 		"invitation": "초대", "scopes": "할 수 있는 일", "session": "세션", "passkey": "패스키", "phone_verified": "본인의 전화번호임을 확실히 알고 있어요",
-		"command": "명령", "actor": "로그인 방법", "grant": "권한 부여", "external_id": "다른 디렉터리에서의 ID", "identity": "그곳의 계정",
+		"command": "명령", "actor": "로그인 방법", "grant": "권한 부여", "external_id": "다른 디렉터리에서의 ID", "identity": "그곳의 계정", "anyway": "다른 로그인 방법이 없어도 연결 끊기: 메일로 받은 링크에서 비밀번호를 정해야 해요",
 	},
 	Hints: map[string]string{
 		"note": "관리용 메모예요. 초대받은 사람에게는 보이지 않아요.", "email": "비워 두면 링크가 있는 누구나 쓸 수 있어요.",
@@ -46,7 +46,7 @@ var adminPeopleKorean = AdminPeople{
 
 	Deeds: map[string]string{
 		"disable": "계정 중지", "enable": "계정 다시 사용", "roles": "역할 변경", "join": "그룹에 추가", "leave": "그룹에서 제외",
-		"sessions": "모든 세션 끝내기", "session": "세션 끝내기", "factors": "인증 앱 제거", "passkey": "패스키 제거",
+		"sessions": "모든 세션 끝내기", "session": "세션 끝내기", "factors": "인증 앱 제거", "passkey": "패스키 제거", "unlink": "외부 계정 연결 끊기",
 		"reset_mail": "비밀번호 재설정 메일 보내기", "reset_link": "비밀번호 재설정 링크", "unlock": "로그인 제한 풀기",
 		"profile": "프로필 수정", "email": "주소 변경", "grant": "권한 부여 끝내기", "consent": "동의 철회",
 		"delete": "계정 삭제", "keep": "계정 유지",
@@ -61,6 +61,7 @@ var adminPeopleKorean = AdminPeople{
 		"session":    "이 브라우저에서 로그아웃되고, 거기서 앱이 받은 권한도 사라져요.",
 		"factors":    "패스키가 없다면 비밀번호만으로 로그인할 수 있게 돼요. 요청한 사람이 본인임을 확실히 알 때만 하세요. 본인에게 알려요.",
 		"passkey":    "이 패스키로 로그인할 수 없게 돼요. 본인에게 알려요.",
+		"unlink":     "이 외부 계정으로 더 이상 로그인할 수 없게 되고, 본인에게 알려요. 세션은 계속되니, 다른 사람이 들어왔을 수 있다면 세션도 끝내 주세요.",
 		"reset_mail": "새 비밀번호를 정하는 링크를 메일로 받아요. 링크는 한 번만 쓸 수 있어요.",
 		"reset_link": "이런 링크가 있으면 계정을 차지할 수 있어서, 서버는 웹에서 아무에게도 보여 주지 않아요. 서버를 운영하는 사람이 이 명령으로 만들 수 있어요.",
 		"unlock":     "실패한 시도를 잊고 바로 다시 시도할 수 있게 해요. 추측하던 사람도 마찬가지예요.",

@@ -5,7 +5,11 @@ type AdminRoles struct {
 	Title, Intro                      string
 	Resource                          func(name string) string // a heading
 	ByScopes, People                  string
-	Describe                          string
+	New, NewTitle, NewIntro           string
+	Name, NameHint                    string
+	Scopes, ScopesHint                string
+	Edit, EditIntro                   string
+	NoRolesYet                        string
 	Description, DescriptionHint      string
 	Delete, DeleteIntro               string
 	GroupsTitle, GroupsIntro          string
@@ -21,6 +25,7 @@ type AdminLog struct {
 	Title, Intro               string
 	Kind, AnyKind              string
 	Person, PersonHint         string
+	Client, ClientHint         string
 	Target, TargetHint         string
 	Since, Until               string
 	Nothing, NoPerson          string

@@ -1,9 +1,13 @@
 package messages
 
 var adminRolesEnglish = AdminRoles{
-	Title: "Roles", Intro: "A role is for one API. An access token says it if its person has it and the app got one of its scopes. The command authz-server role create defines one.",
+	Title: "Roles", Intro: "A role is for one API. An access token says it if its person has it and the app got one of its scopes.",
 	Resource: func(name string) string { return "At " + name }, ByScopes: "In tokens with", People: "Who has it",
-	Describe: "Describe role", Description: "Description", DescriptionHint: "One line of at most 200 characters.",
+	New: "Define a role", NewTitle: "Define a role", NewIntro: "Nobody has it yet: give it to people and groups afterwards.",
+	Name: "Name", NameHint: "1 to 32 small letters, digits, _ and -, beginning with a letter. It cannot be changed later.",
+	Scopes: "Scopes that bring it into tokens", ScopesHint: "A token with one of them says that its person has the role.",
+	Edit: "Change role", EditIntro: "Tokens that say the role by a scope which is taken from it are revoked.", NoRolesYet: "This API has no roles.",
+	Description: "Description", DescriptionHint: "One line of at most 200 characters.",
 	Delete: "Delete role", DeleteIntro: "Nobody has the role any more, and tokens that say so are revoked.",
 	GroupsTitle: "Groups", GroupsIntro: "The members of a group have its roles.", NoGroups: "There are no groups.",
 	NewGroup: "Create a group", EditGroup: "Rename group", NewGroupIntro: "Add its members and roles on its page.",
@@ -16,6 +20,7 @@ var adminRolesEnglish = AdminRoles{
 var adminLogEnglish = AdminLog{
 	Title: "Audit log", Intro: "Who did what, the latest first. Nobody can change an entry unnoticed: authz-server audit verify checks it.",
 	Kind: "What happened", AnyKind: "Anything", Person: "Person", PersonHint: "Their address or id.",
+	Client: "By app", ClientHint: "The client id of an app that did it.",
 	Target: "About", TargetHint: "An id, such as that of an app or a group.", Since: "From", Until: "Until",
 	Nothing: "There are no such entries.", NoPerson: "Nobody has this address.",
 	Kinds: map[string]string{

@@ -1,9 +1,13 @@
 package messages
 
 var adminRolesKorean = AdminRoles{
-	Title: "역할", Intro: "역할은 API 하나에 속해요. 역할을 가진 사람의 앱이 해당 범위를 받으면 액세스 토큰에 담겨요. authz-server role create 명령으로 역할을 정의할 수 있어요.",
+	Title: "역할", Intro: "역할은 API 하나에 속해요. 역할을 가진 사람의 앱이 해당 범위를 받으면 액세스 토큰에 담겨요.",
 	Resource: func(name string) string { return name + " API" }, ByScopes: "담기는 범위:", People: "가진 사람",
-	Describe: "역할 설명", Description: "설명", DescriptionHint: "한 줄, 200자 이내로 적어 주세요.",
+	New: "역할 정의", NewTitle: "역할 정의", NewIntro: "아직 아무도 갖지 않은 역할이에요. 정의한 다음 사람이나 그룹에 주세요.",
+	Name: "이름", NameHint: "영문 소문자로 시작해서 소문자, 숫자, _, -를 32자까지 쓸 수 있어요. 나중에 바꿀 수 없어요.",
+	Scopes: "토큰에 담기는 범위", ScopesHint: "이 범위 중 하나가 있는 토큰에는 가진 사람의 역할이 담겨요.",
+	Edit: "역할 변경", EditIntro: "빼는 범위로 역할이 담긴 토큰은 폐기돼요.", NoRolesYet: "이 API에는 역할이 없어요.",
+	Description: "설명", DescriptionHint: "한 줄, 200자 이내로 적어 주세요.",
 	Delete: "역할 삭제", DeleteIntro: "아무도 이 역할을 갖지 않게 되고, 역할이 담긴 토큰은 폐기돼요.",
 	GroupsTitle: "그룹", GroupsIntro: "그룹의 구성원은 그룹의 역할을 가져요.", NoGroups: "그룹이 없어요.",
 	NewGroup: "그룹 만들기", EditGroup: "그룹 이름 변경", NewGroupIntro: "구성원과 역할은 그룹 페이지에서 추가해 주세요.",
@@ -16,6 +20,7 @@ var adminRolesKorean = AdminRoles{
 var adminLogKorean = AdminLog{
 	Title: "감사 기록", Intro: "누가 무엇을 했는지 최신순으로 보여 드려요. 기록을 몰래 바꿀 수 없어요. authz-server audit verify 명령으로 확인할 수 있어요.",
 	Kind: "일어난 일", AnyKind: "전체", Person: "사람", PersonHint: "이메일 주소나 ID.",
+	Client: "작업한 앱", ClientHint: "작업한 앱의 클라이언트 ID.",
 	Target: "대상", TargetHint: "앱이나 그룹 등의 ID.", Since: "시작", Until: "끝",
 	Nothing: "해당하는 기록이 없어요.", NoPerson: "이 주소를 쓰는 사람이 없어요.",
 	Kinds: map[string]string{

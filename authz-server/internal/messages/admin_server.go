@@ -50,6 +50,12 @@ type AdminStreams struct {
 	Event, Tries                                 string
 	Status, StatusTitle, StatusIntro             string
 	Words, WordsHint, Retry, RetryTitle          string
+	New, NewTitle, NewIntro                      string
+	Client, ClientHint, Endpoint, EndpointHint   string
+	Header, HeaderHint, HeaderKept, NoHeader     string
+	Types                                        map[string]string // by type of event
+	Edit, EditTitle, EditIntro                   string
+	Verify, VerifyTitle, VerifyIntro             string
 	RetryIntro, Delete, DeleteTitle, DeleteIntro string
 }
 
@@ -83,13 +89,6 @@ type AdminSettings struct {
 	Hidden, Unset, Default string
 }
 
-// AdminUpstreams is what the page of log-in elsewhere says.
-type AdminUpstreams struct {
-	Title, Intro, None              string
-	Name, Provider, State, Redirect string
-	On, Off                         string
-}
-
 // What can be wrong with what an operator does to the server.
 const (
 	AdminAddressWrong  Problem = "admin_address_wrong"
@@ -98,6 +97,15 @@ const (
 	AdminStreamService Problem = "admin_stream_service"
 	AdminUsesWrong     Problem = "admin_uses_wrong"
 	AdminNoteLong      Problem = "admin_note_long"
+	AdminStreamClient  Problem = "admin_stream_client"
+	AdminStreamExists  Problem = "admin_stream_exists"
+	AdminStreamAddress Problem = "admin_stream_address"
+	AdminStreamHeader  Problem = "admin_stream_header"
+	AdminStreamEvents  Problem = "admin_stream_events"
+	AdminStreamOff     Problem = "admin_stream_off"
+	AdminStreamFull    Problem = "admin_stream_full"
+	AdminStreamWords   Problem = "admin_stream_words"
 )
 
-var serverProblems = []Problem{AdminAddressWrong, AdminKeyPending, AdminKeyUnknown, AdminStreamService, AdminUsesWrong, AdminNoteLong}
+var serverProblems = []Problem{AdminAddressWrong, AdminKeyPending, AdminKeyUnknown, AdminStreamService, AdminUsesWrong, AdminNoteLong,
+	AdminStreamClient, AdminStreamExists, AdminStreamAddress, AdminStreamHeader, AdminStreamEvents, AdminStreamOff, AdminStreamFull, AdminStreamWords}

@@ -40,6 +40,16 @@ var adminServerEnglish = AdminServer{
 		Status: "Change the state", StatusTitle: "State of the stream",
 		StatusIntro: "A paused stream keeps its events. A disabled one drops them. The receiver is told.",
 		Words:       "Words for the receiver", WordsHint: "It reads them.",
+		New: "Make a stream", NewTitle: "Make an event stream", NewIntro: "An app is told of what happens to the people who use it. It needs the scope ssf.read, or ssf.manage to change the stream itself.",
+		Client: "App", ClientHint: "Its client id.", Endpoint: "Address of the receiver", EndpointHint: "Events are sent there: an https address on the public Internet. Empty: the app fetches them.",
+		Header: "Value of its Authorization header", HeaderHint: "By which the receiver knows this server, such as Bearer and a token. It is kept encrypted, and shown to nobody.",
+		HeaderKept: "Empty: it stays, unless the address becomes another.", NoHeader: "Send no Authorization header any more",
+		Types: map[string]string{
+			"session-revoked": "A session or a grant ended", "token-claims-change": "Roles or details changed", "credential-change": "A password, passkey or second step changed",
+			"account-disabled": "An account was disabled", "account-enabled": "An account was enabled again", "account-purged": "An account was deleted", "identifier-changed": "An e-mail address changed",
+		},
+		Edit: "Change", EditTitle: "Change the stream", EditIntro: "What waits for the receiver goes to the new address.",
+		Verify: "Send a test event", VerifyTitle: "Send a test event", VerifyIntro: "The receiver gets an event about the stream itself (verification). If it arrives, the count of those that wait goes back.",
 		Retry: "Try again now", RetryTitle: "Try again now", RetryIntro: "Events that were refused and given up are sent again, and a receiver that does not answer is tried at once.",
 		Delete: "Delete", DeleteTitle: "Delete the stream", DeleteIntro: "The receiver gets no more events, and those that wait are dropped. This cannot be undone.",
 	},
@@ -72,18 +82,22 @@ var adminServerEnglish = AdminServer{
 		Name: "Setting", Value: "Value",
 		Hidden: "Set, and not shown", Unset: "Not set", Default: "–",
 	},
-	Upstreams: AdminUpstreams{
-		Title: "Log-in elsewhere", Intro: "Other providers by which people log in here.", None: "There is none. The command authz-server upstream create adds one.",
-		Name: "Name", Provider: "Issuer", State: "State", Redirect: "Redirect URI to register there",
-		On: "Active", Off: "Disabled",
-	},
+	Upstreams: adminUpstreamsEnglish,
 }
 
 var adminServerEnglishProblems = map[Problem]string{
 	AdminAddressWrong:  "Write a network address, such as 203.0.113.7 or 2001:db8::1.",
 	AdminKeyPending:    "A next key waits already. Tick the box to let it sign at once.",
 	AdminKeyUnknown:    "There is no such key.",
-	AdminStreamService: "This stream is for a service of --data-services, and would be made again.",
+	AdminStreamService: "The server keeps this stream itself, for a service of --data-services.",
+	AdminStreamClient:  "There is no such app, or it has neither the scope ssf.read nor ssf.manage.",
+	AdminStreamExists:  "The app has a stream already, or there are as many as there can be.",
+	AdminStreamAddress: "Write an https address on the public Internet, or nothing.",
+	AdminStreamHeader:  "Write printable ASCII characters without spaces around them. It needs an address.",
+	AdminStreamEvents:  "Choose at least one event.",
+	AdminStreamOff:     "The stream is disabled and takes no events.",
+	AdminStreamFull:    "Too many events wait for the receiver.",
+	AdminStreamWords:   "Write one line of at most 200 characters.",
 	AdminUsesWrong:     "Write a number from 1 to 100,000.",
 	AdminNoteLong:      "A note can have 255 bytes at most.",
 }
@@ -91,6 +105,6 @@ var adminServerEnglishProblems = map[Problem]string{
 var adminServerEnglishDone = map[string]string{
 	"keys_rotated": "The keys were rotated.", "key_withdrawn": "The key was withdrawn.",
 	"retried": "It is tried again.", "dropped": "It was dropped.",
-	"stream_changed": "The stream was changed.", "stream_deleted": "The stream is gone.",
+	"stream_changed": "The stream was changed.", "stream_deleted": "The stream is gone.", "stream_created": "The stream is there.", "stream_verified": "A test event is on its way.",
 	"lifted": "The limits of the address were lifted.", "token_withdrawn": "The token was withdrawn.",
 }

@@ -40,6 +40,16 @@ var adminServerKorean = AdminServer{
 		Status: "상태 변경", StatusTitle: "스트림 상태",
 		StatusIntro: "일시 중지하면 이벤트를 보관하고, 중지하면 버려요. 받는 곳에 알려요.",
 		Words:       "받는 곳에 전할 말", WordsHint: "받는 곳에서 읽어요.",
+		New: "스트림 만들기", NewTitle: "이벤트 스트림 만들기", NewIntro: "앱을 쓰는 사람의 계정에 생긴 일을 앱에 알려요. 앱에 ssf.read 범위가 있어야 하고, 앱이 직접 스트림을 바꾸려면 ssf.manage가 필요해요.",
+		Client: "앱", ClientHint: "앱의 클라이언트 ID예요.", Endpoint: "받는 주소", EndpointHint: "이벤트를 보낼 곳이에요. 공용 인터넷의 https 주소여야 해요. 비워 두면 앱이 직접 가져가요.",
+		Header: "Authorization 헤더 값", HeaderHint: "받는 곳이 이 서버를 알아보는 값이에요. 예: Bearer와 토큰. 암호화해 보관하고 누구에게도 보여 주지 않아요.",
+		HeaderKept: "비워 두면 주소를 바꾸지 않는 한 그대로예요.", NoHeader: "더 이상 Authorization 헤더를 보내지 않기",
+		Types: map[string]string{
+			"session-revoked": "세션이나 권한 부여가 끝남", "token-claims-change": "역할이나 정보가 바뀜", "credential-change": "비밀번호, 패스키, 2단계 인증이 바뀜",
+			"account-disabled": "계정이 중지됨", "account-enabled": "계정을 다시 사용함", "account-purged": "계정이 삭제됨", "identifier-changed": "이메일 주소가 바뀜",
+		},
+		Edit: "변경", EditTitle: "스트림 변경", EditIntro: "기다리던 이벤트는 새 주소로 보내요.",
+		Verify: "시험 이벤트 보내기", VerifyTitle: "시험 이벤트 보내기", VerifyIntro: "스트림 자체에 대한 이벤트(verification)를 보내요. 잘 도착하면 기다리는 이벤트 수가 다시 줄어요.",
 		Retry: "지금 다시 시도", RetryTitle: "지금 다시 시도", RetryIntro: "거부되어 포기한 이벤트를 다시 보내고, 응답하지 않는 곳에도 바로 시도해요.",
 		Delete: "삭제", DeleteTitle: "스트림 삭제", DeleteIntro: "더 이상 이벤트를 보내지 않고, 기다리던 이벤트는 버려요. 되돌릴 수 없어요.",
 	},
@@ -72,18 +82,22 @@ var adminServerKorean = AdminServer{
 		Name: "설정", Value: "값",
 		Hidden: "설정됨(표시하지 않음)", Unset: "설정 안 됨", Default: "–",
 	},
-	Upstreams: AdminUpstreams{
-		Title: "외부 로그인", Intro: "다른 서비스 계정으로 로그인할 수 있게 해요.", None: "없어요. authz-server upstream create 명령으로 추가할 수 있어요.",
-		Name: "이름", Provider: "발급자", State: "상태", Redirect: "그쪽에 등록할 리디렉션 URI",
-		On: "사용 중", Off: "중지됨",
-	},
+	Upstreams: adminUpstreamsKorean,
 }
 
 var adminServerKoreanProblems = map[Problem]string{
 	AdminAddressWrong:  "203.0.113.7이나 2001:db8::1 같은 네트워크 주소를 적어 주세요.",
 	AdminKeyPending:    "이미 다음 키가 기다리고 있어요. 바로 서명하게 하려면 상자를 선택해 주세요.",
 	AdminKeyUnknown:    "그런 키가 없어요.",
-	AdminStreamService: "--data-services의 서비스를 위한 스트림이라, 삭제해도 다시 만들어져요.",
+	AdminStreamService: "--data-services의 서비스를 위해 서버가 직접 관리하는 스트림이에요.",
+	AdminStreamClient:  "그런 앱이 없거나, 앱에 ssf.read나 ssf.manage 범위가 없어요.",
+	AdminStreamExists:  "이미 스트림이 있는 앱이거나, 더 만들 수 없어요.",
+	AdminStreamAddress: "공용 인터넷의 https 주소를 적거나 비워 주세요.",
+	AdminStreamHeader:  "앞뒤에 공백이 없는 ASCII 문자로 적어 주세요. 받는 주소가 있어야 해요.",
+	AdminStreamEvents:  "이벤트를 하나 이상 선택해 주세요.",
+	AdminStreamOff:     "중지된 스트림이라 이벤트를 받지 않아요.",
+	AdminStreamFull:    "받는 곳을 기다리는 이벤트가 너무 많아요.",
+	AdminStreamWords:   "한 줄, 200자 이내로 적어 주세요.",
 	AdminUsesWrong:     "1부터 100,000까지의 숫자를 적어 주세요.",
 	AdminNoteLong:      "메모는 255바이트까지 적을 수 있어요.",
 }
@@ -91,6 +105,6 @@ var adminServerKoreanProblems = map[Problem]string{
 var adminServerKoreanDone = map[string]string{
 	"keys_rotated": "키를 교체했어요.", "key_withdrawn": "키를 폐기했어요.",
 	"retried": "다시 시도해요.", "dropped": "버렸어요.",
-	"stream_changed": "스트림을 변경했어요.", "stream_deleted": "스트림을 삭제했어요.",
+	"stream_changed": "스트림을 변경했어요.", "stream_deleted": "스트림을 삭제했어요.", "stream_created": "스트림을 만들었어요.", "stream_verified": "시험 이벤트를 보냈어요.",
 	"lifted": "주소의 제한을 해제했어요.", "token_withdrawn": "토큰을 폐기했어요.",
 }

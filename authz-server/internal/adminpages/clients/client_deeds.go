@@ -144,7 +144,7 @@ func editClient(v *frame.Visit) (frame.Outcome, error) {
 			patch[one.name] = v.Typed.Has(one.name)
 		case !v.Typed.Has(one.name):
 		case one.kind == "area":
-			patch[one.name] = lines(v.Typed.Get(one.name))
+			patch[one.name] = frame.Lines(v.Typed.Get(one.name))
 		default:
 			patch[one.name] = strings.TrimSpace(v.Typed.Get(one.name))
 		}

@@ -382,14 +382,3 @@ func metadataError(err error) error {
 	}
 	return &frame.InWords{Field: field, Problem: problem, Detail: detail}
 }
-
-// lines are those of an input, without blank ones.
-func lines(text string) []string {
-	all := []string{}
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			all = append(all, line)
-		}
-	}
-	return all
-}

@@ -76,7 +76,7 @@ func (a answers) members(step string) client.Patch {
 	if slices.Contains(steps, "addresses") {
 		m["redirect_uris"] = []string{"https://app.example/"}
 		if passed("addresses") {
-			m["redirect_uris"], m["post_logout_redirect_uris"] = lines(a.redirects), lines(a.afterwards)
+			m["redirect_uris"], m["post_logout_redirect_uris"] = frame.Lines(a.redirects), frame.Lines(a.afterwards)
 		}
 	}
 	if slices.Contains(steps, "scopes") && passed("scopes") {
@@ -172,7 +172,7 @@ func wrongIn(v *frame.Visit, a answers, step string) (*frame.InWords, error) {
 	switch {
 	case step == "kind" && a.kind == "":
 		return &frame.InWords{Field: "kind", Problem: messages.AdminKindMissing}, nil
-	case step == "addresses" && len(lines(a.redirects)) == 0:
+	case step == "addresses" && len(frame.Lines(a.redirects)) == 0:
 		return &frame.InWords{Field: "redirect_uris", Problem: messages.AdminURIMissing}, nil
 	case step == "scopes" && len(a.scopes) == 0:
 		return &frame.InWords{Field: "scope", Problem: messages.AdminScopeMissing}, nil

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
@@ -53,7 +54,7 @@ type Member struct {
 
 // Input is an input of a form.
 type Input struct {
-	Kind    string // text, email, url, number, datetime-local, area, select, check, checks, radios
+	Kind    string // text, email, url, number, password, datetime-local, area, select, check, checks, radios
 	Name    string
 	Label   string
 	Value   string
@@ -215,4 +216,15 @@ func (v *Visit) Reason(needed bool) (string, error) {
 		return "", guard.FormError{"reason": messages.AdminReasonMissing}
 	}
 	return reason, nil
+}
+
+// Lines are the lines of what was typed into an area, without empty ones.
+func Lines(text string) []string {
+	all := []string{}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, line)
+		}
+	}
+	return all
 }

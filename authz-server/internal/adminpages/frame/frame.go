@@ -33,6 +33,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/guard"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
+	"github.com/maru-auth/maru/authz-server/internal/ssf"
 )
 
 //go:embed templates/*.html
@@ -50,7 +51,8 @@ type Config struct {
 	// there is nothing.
 	NotFound http.Handler
 
-	DataServices []string // the services that the server has event streams for by itself; nil: none
+	Streams      ssf.Rules // says what the event stream of an app may be
+	DataServices []string  // the services that the server has event streams for by itself; nil: none
 }
 
 // Room is some of the pages.

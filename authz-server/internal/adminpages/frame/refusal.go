@@ -2,7 +2,9 @@ package frame
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
@@ -102,4 +104,22 @@ func refusalOf(err error, here []Translation) (refusal, bool) {
 		}
 	}
 	return refusal{}, false
+}
+
+// A Refusal is why a form was not done, about one of its inputs.
+type Refusal struct {
+	Status  int
+	Field   string // the input; empty: the form as a whole
+	Problem messages.Problem
+	Detail  string // in English, where the words leave something open; may be empty
+}
+
+// Wrong puts an error of a form into words, as those of a [Deed] are, for a page that shows its form in
+// its own way. false: there are none.
+func Wrong(err error, here []Translation) (*Refusal, bool) {
+	wrong, known := refusalOf(err, here)
+	for _, field := range slices.Sorted(maps.Keys(wrong.form)) {
+		return &Refusal{wrong.status, field, wrong.form[field], wrong.detail}, known
+	}
+	return nil, false
 }

@@ -18,7 +18,7 @@ var sections = []struct {
 	{"roles", false},
 	{"invitations", false},
 	{"audit", true},
-	{"clients", true}, {"tokens", false}, {"upstreams", false},
+	{"clients", true}, {"resources", false}, {"tokens", false}, {"upstreams", false},
 	{"keys", true}, {"queues", false}, {"streams", false}, {"throttles", false}, {"settings", false},
 }
 

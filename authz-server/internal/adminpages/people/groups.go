@@ -1,7 +1,6 @@
 package people
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -214,38 +213,13 @@ func groupRolesForm(v *frame.Visit) (frame.Form, error) {
 	return f, err
 }
 
-// setGroupRoles gives and takes one role after the other. If one of them is refused, those before it
-// stay as they were changed, and the page shows what the group has.
 func setGroupRoles(v *frame.Visit) (frame.Outcome, error) {
 	wanted, err := typedRoles(v, "roles")
-	if err != nil {
-		return frame.Outcome{}, err
-	}
-	g, err := v.Admin.Group(v.R.Context(), v.Actor, v.In("id"))
-	if err != nil {
-		return frame.Outcome{}, err
-	}
-	for _, one := range wanted {
-		if !slices.Contains(g.Roles, one) {
-			given := v.Admin.GiveGroup(v.R.Context(), v.Actor, g.ID, one, v.Typed.Get("reason"))
-			err = errors.Join(err, ignoring(given, store.ErrExists))
-		}
-	}
-	for _, one := range g.Roles {
-		if err == nil && !slices.Contains(wanted, one) {
-			err = ignoring(v.Admin.TakeGroup(v.R.Context(), v.Actor, g.ID, one, v.Typed.Get("reason")), store.ErrNotFound)
-		}
+	if err == nil {
+		_, err = v.Admin.SetGroupRoles(v.R.Context(), v.Actor, v.In("id"), wanted, v.Typed.Get("reason"))
 	}
 	if err != nil {
 		return frame.Outcome{}, err
 	}
-	return frame.Done(groupPath(g.ID), "roles")
-}
-
-// ignoring is err, or nil if it says that somebody else did the same this moment.
-func ignoring(err, same error) error {
-	if errors.Is(err, same) {
-		return nil
-	}
-	return err
+	return frame.Done(groupPath(v.In("id")), "roles")
 }

@@ -19,11 +19,11 @@ func logRoutes(r *frame.Routes) { r.View("/admin/audit", showLog) }
 
 // logPage lists entries of the audit log.
 type logPage struct {
-	Kinds                        []frame.Choice
-	Person, Target, Since, Until string
-	Entries                      []logRow
-	Paging                       paging
-	Unknown                      bool // the person that is asked for
+	Kinds                                []frame.Choice
+	Person, Client, Target, Since, Until string
+	Entries                              []logRow
+	Paging                               paging
+	Unknown                              bool // the person that is asked for
 }
 
 // logRow is an entry in words.
@@ -47,12 +47,13 @@ type logRow struct {
 	ID, Person string
 }
 
-// GET /admin/audit: the entries that ?kind, ?person, ?target, ?since and ?until ask for, the latest
+// GET /admin/audit: the entries that ?kind, ?person, ?client, ?target, ?since and ?until ask for, the latest
 // first.
 func showLog(v *frame.Visit) error {
 	page := logPage{Person: strings.TrimSpace(v.Asked("person")), Target: strings.TrimSpace(v.Asked("target")),
-		Since: v.Asked("since"), Until: v.Asked("until")}
-	q := admin.LogQuery{Person: page.Person, Target: page.Target, Kind: audit.Kind(v.Asked("kind")),
+		Client: strings.TrimSpace(v.Asked("client")),
+		Since:  v.Asked("since"), Until: v.Asked("until")}
+	q := admin.LogQuery{Person: page.Person, Client: page.Client, Target: page.Target, Kind: audit.Kind(v.Asked("kind")),
 		After: v.Asked("after"), Limit: frame.PageSize}
 	q.Since, page.Since = readTime(v, page.Since)
 	q.Until, page.Until = readTime(v, page.Until)

@@ -7,6 +7,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
 // personDeed is a deed about a person: it is called by name in messages.AdminPeople, and asks for a
@@ -72,6 +73,8 @@ func personDeeds(r *frame.Routes) {
 	} {
 		r.Change(d.deed())
 	}
+	r.Change(frame.Deed{Path: "/admin/users/{id}/identities/{identity}", Form: unlinkForm, Do: unlinkIdentity,
+		Problems: []frame.Translation{{Is: upstreams.ErrLastWay, Field: "anyway", Problem: messages.AdminUpstreamLastWay}}})
 	r.Change(frame.Deed{Path: "/admin/users/{id}/profile", Most: 64 << 10, Form: profileForm, Do: saveProfile})
 	r.View("/admin/users/{id}/reset-link", showResetLink)
 }
@@ -228,4 +231,35 @@ func showResetLink(v *frame.Visit) error {
 	f := personForm(v, of, "reset_link")
 	f.Button, f.Code = "", "authz-server user reset-link "+of.ID+" --reason …"
 	return v.Show("deed", f)
+}
+
+// unlinkForm asks more clearly where the person would have no way in any more.
+func unlinkForm(v *frame.Visit) (frame.Form, error) {
+	of, err := v.Admin.Find(v.R.Context(), v.Actor, v.In("id"))
+	if err != nil {
+		return frame.Form{}, err
+	}
+	one, only, err := v.Admin.Identity(v.R.Context(), v.Actor, of.ID, v.In("identity"))
+	f := personForm(v, of, "unlink")
+	labels := v.T.Admin.People.Labels
+	f.Danger, f.Facts = true, []frame.Fact{
+		{Name: labels["identities"], Value: one.Upstream}, {Name: labels["identity"], Value: firstOf(one.Label, one.Subject)},
+	}
+	if only {
+		f.Inputs = append(f.Inputs, frame.Input{Kind: "check", Name: "anyway", Label: labels["anyway"],
+			Ticked: v.Ticked("anyway", false)})
+	}
+	f.Inputs = append(f.Inputs, v.ReasonInput(true))
+	return f, err
+}
+
+func unlinkIdentity(v *frame.Visit) (frame.Outcome, error) {
+	reason, err := v.Reason(true)
+	if err == nil {
+		err = v.Admin.UnlinkIdentity(v.R.Context(), v.Actor, v.In("id"), v.In("identity"), v.Typed.Has("anyway"), reason)
+	}
+	if err != nil {
+		return frame.Outcome{}, err
+	}
+	return frame.Done("/admin/users/"+v.In("id"), "unlink")
 }

@@ -16,6 +16,7 @@ var Room = frame.Room{Templates: templates, Routes: func(r *frame.Routes) {
 	peopleRoutes(r)
 	groupRoutes(r)
 	roleRoutes(r)
+	resourceRoutes(r)
 	invitationRoutes(r)
 	logRoutes(r)
 }}

@@ -8,20 +8,21 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages/frame"
-	"github.com/maru-auth/maru/authz-server/internal/guard"
-	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 )
 
 func streamRoutes(r *frame.Routes) {
 	r.View("/admin/streams", showStreams)
+	r.Change(frame.Deed{Path: newStreamPath, Form: newStreamForm, Do: createStream, Problems: streamWords})
 	r.View("/admin/streams/{id}", showStream)
 	for _, d := range []frame.Deed{
+		{Path: "/admin/streams/{id}/edit", Form: editStreamForm, Do: editStream},
+		{Path: "/admin/streams/{id}/verify", Form: verifyStreamForm, Do: verifyStream},
 		{Path: "/admin/streams/{id}/status", Form: streamStatusForm, Do: streamStatus},
 		{Path: "/admin/streams/{id}/retry", Form: retryStreamForm, Do: retryStream},
-		{Path: "/admin/streams/{id}/delete", Form: deleteStreamForm, Do: deleteStream, Problems: []frame.Translation{
-			{Is: admin.ErrServiceStream, Problem: messages.AdminStreamService}}},
+		{Path: "/admin/streams/{id}/delete", Form: deleteStreamForm, Do: deleteStream},
 	} {
+		d.Problems = changedStreamWords
 		r.Change(d)
 	}
 }
@@ -69,7 +70,8 @@ func showStreams(v *frame.Visit) error {
 		t.Rows = append(t.Rows, []cell{receiver(v, s), where, streamState(v, s), {Text: many(s.Waiting)},
 			{Text: many(s.Refused)}, {Text: s.Error, Code: true}})
 	}
-	return tables(v, http.StatusOK, tablePage{Title: words.Title, Intro: []string{words.Intro}, Tables: []table{t}})
+	return tables(v, http.StatusOK, tablePage{Title: words.Title, Intro: []string{words.Intro}, Tables: []table{t},
+		Buttons: []action{{Path: newStreamPath, Label: words.New, ID: "new", Main: true}}})
 }
 
 // streamPage is the page of one stream.
@@ -79,6 +81,8 @@ type streamPage struct {
 	Facts    []frame.Member
 	Times    []timeFact
 	Path     string
+	Own      bool // the server keeps it itself
+	Off      bool // it takes no events
 	Refused  table
 }
 
@@ -94,7 +98,8 @@ func showStream(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := streamPage{Receiver: receiver(v, s.Stream), State: streamState(v, s.Stream), Path: streamPath(s.ID)}
+	page := streamPage{Receiver: receiver(v, s.Stream), State: streamState(v, s.Stream), Path: streamPath(s.ID),
+		Own: s.Service != "", Off: s.Status == streams.Disabled}
 	where := words.Polls
 	if s.Endpoint != "" {
 		where = s.Endpoint
@@ -106,7 +111,6 @@ func showStream(v *frame.Visit) error {
 	for _, f := range []frame.Member{
 		{Name: words.Where, Values: []string{where}, Code: s.Endpoint != ""},
 		{Name: words.Events, Values: events, Code: true},
-		{Name: words.Description, Values: []string{s.Description}},
 		{Name: words.Waiting, Values: []string{many(s.Waiting)}},
 		{Name: words.Dropped, Values: []string{number(s.Dropped)}},
 		{Name: words.Error, Values: []string{s.Error}, Code: true},
@@ -158,16 +162,9 @@ func streamStatusForm(v *frame.Visit) (frame.Form, error) {
 			Value: v.Value("words", s.Reason)})
 }
 
-// maxWords is the length of what a receiver is told, in bytes.
-const maxWords = 255
-
 func streamStatus(v *frame.Visit) (frame.Outcome, error) {
-	words := strings.TrimSpace(v.Typed.Get("words"))
-	if len(words) > maxWords {
-		return frame.Outcome{}, guard.FormError{"words": messages.AdminNoteLong}
-	}
-	err := v.Admin.SetStreamStatus(v.R.Context(), v.Actor, v.In("id"), streams.Status(v.Typed.Get("status")), words,
-		v.Typed.Get("reason"))
+	err := v.Admin.SetStreamStatus(v.R.Context(), v.Actor, v.In("id"), streams.Status(v.Typed.Get("status")),
+		strings.TrimSpace(v.Typed.Get("words")), v.Typed.Get("reason"))
 	if err != nil {
 		return frame.Outcome{}, err
 	}
