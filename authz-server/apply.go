@@ -26,6 +26,7 @@ type applyCommand struct {
 	DryRun              bool     `help:"Only print what would change. Exit status: 0 nothing, 2 something, 1 an error." env:"-"`
 	Prune               bool     `help:"Remove what this configuration made once and names no more. What others made stays, and so does what has power over the server." env:"-"`
 	PruneAdministrative []string `help:"What --prune removes although it has power over the server, such as clients/ops. Can be repeated." env:"-" placeholder:"KIND/NAME"`
+	AdoptAdministrative []string `help:"What gets power over this server although it was not made by this configuration, or others put people into it, such as groups/Admins or clients/ops. Can be repeated." env:"-" placeholder:"KIND/NAME"`
 	SecretsOut          string   `help:"Generate the secrets of clients that have none, and write them to this new file, which only you can read: JSON, by client_id." env:"-" placeholder:"PATH"`
 	Format              string   `help:"How the difference is printed: text or json." enum:"text,json" default:"text" env:"-"`
 }
@@ -51,14 +52,19 @@ func (cmd applyCommand) Run(ctx context.Context, p *program) error {
 		return fmt.Errorf("%s: %w", cmd.File, err)
 	}
 	return p.withConfiguration(ctx, func(a *admin.Admin) error {
-		opts := apply.Options{DryRun: cmd.DryRun, Prune: cmd.Prune, PruneAdministrative: cmd.PruneAdministrative, Reason: cmd.Reason}
+		opts := apply.Options{DryRun: cmd.DryRun, Prune: cmd.Prune, PruneAdministrative: cmd.PruneAdministrative,
+			AdoptAdministrative: cmd.AdoptAdministrative, Reason: cmd.Reason}
 		secrets := &secretsFile{path: cmd.SecretsOut}
 		if cmd.SecretsOut != "" {
 			opts.Keep = secrets.keep
 		}
 		done, err := apply.Apply(ctx, a, p.forced(cmd.Force), file, opts)
-		secrets.close(err != nil)
+		var after *admin.AfterError
+		kept := secrets.close(err != nil && !errors.As(err, &after))
 		if err != nil {
+			if kept {
+				err = fmt.Errorf("%w (the secrets are in %s)", err, cmd.SecretsOut)
+			}
 			var refused *admin.Refused
 			if errors.As(err, &refused) {
 				err = option(err, nil)
@@ -158,13 +164,15 @@ func (s *secretsFile) keep(secrets map[string]string) (err error) {
 	return nil
 }
 
-// close closes the file, and removes it if nobody has the secrets in it.
-func (s *secretsFile) close(vain bool) {
+// close closes the file, and removes it if nobody has the secrets in it. It tells whether there is a
+// file.
+func (s *secretsFile) close(vain bool) (kept bool) {
 	if s.file == nil {
-		return
+		return false
 	}
 	s.file.Close() // it is on disk already
 	if vain {
 		os.Remove(s.path)
 	}
+	return !vain
 }

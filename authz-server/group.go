@@ -33,9 +33,10 @@ type group struct {
 // with runs f for that group.
 func (g group) with(ctx context.Context, p *program, f func(a *admin.Admin, group admin.Group) error) error {
 	return p.withAdmin(ctx, func(a *admin.Admin) error {
-		found, err := a.GroupNamed(ctx, p.machine(), g.Group)
+		// Who names a group like the id of another would have what is meant for that one.
+		found, err := a.Group(ctx, p.machine(), g.Group)
 		if errors.Is(err, store.ErrNotFound) {
-			found, err = a.Group(ctx, p.machine(), g.Group)
+			found, err = a.GroupNamed(ctx, p.machine(), g.Group)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("there is no group %s; 'group list' lists them", g.Group)

@@ -13,14 +13,24 @@ type together struct {
 
 type togetherKey struct{}
 
+// AfterError says that something failed when all operations of [Admin.Together] were done: they
+// are committed; or nobody knows whether they are, since the answer of the database got lost.
+type AfterError struct{ Err error }
+
+func (e *AfterError) Error() string { return "all is done, but what follows: " + e.Err.Error() }
+
+// Unwrap returns what failed.
+func (e *AfterError) Unwrap() error { return e.Err }
+
 // Together runs f, several operations, in one transaction: all of them happen, or none does. What an
 // operation does in batches once it is decided, such as to revoke tokens of many people, is done
-// when the transaction is committed; if that fails, a server goes on with it. f may run more than
-// once, as in [store.Store.Tx].
+// when the transaction is committed; if that fails, the error is an [*AfterError], and a server goes
+// on with it. f may run more than once, as in [store.Store.Tx].
 func (a *Admin) Together(ctx context.Context, f func(ctx context.Context) error) error {
 	all := &together{}
+	decided := false
 	if err := a.Store.Tx(ctx, func(ctx context.Context) error {
-		*all = together{} // a try before came to nothing
+		*all, decided = together{}, false // a try before came to nothing
 		ctx = context.WithValue(ctx, togetherKey{}, all)
 		if err := f(ctx); err != nil {
 			return err
@@ -30,15 +40,22 @@ func (a *Admin) Together(ctx context.Context, f func(ctx context.Context) error)
 				return err
 			}
 		}
+		decided = true
 		return nil
 	}); err != nil {
+		if decided { // the commit failed, or its answer did not come
+			err = &AfterError{err}
+		}
 		return err
 	}
 	var failed []error
 	for _, work := range all.work {
 		failed = append(failed, work(ctx))
 	}
-	return errors.Join(failed...)
+	if err := errors.Join(failed...); err != nil {
+		return &AfterError{err}
+	}
+	return nil
 }
 
 // finally checks what has to be right when all operations of [Admin.Together] are done, or now.

@@ -30,6 +30,9 @@ type Options struct {
 	// PruneAdministrative are the keys, such as "clients/ops", of things with power over the server
 	// that Prune removes too.
 	PruneAdministrative []string
+	// AdoptAdministrative are the keys, such as "groups/Administrators", of things that get power over
+	// the server although others made them, or have a hand in them.
+	AdoptAdministrative []string
 	// Keep keeps secrets that were generated, by client_id, before anything is committed. nil: none is
 	// generated, which is an error where one is needed.
 	Keep   func(secrets map[string]string) error
@@ -135,7 +138,7 @@ func (r *run) created(ctx context.Context, e entry, at time.Time, after json.Raw
 	if secret {
 		members = append(members, Member{Name: "client_secret", After: hidden})
 	}
-	r.done.Changes = append(r.done.Changes, Change{Create, e.kind, e.name, members})
+	r.done.Changes = append(r.done.Changes, Change{Action: Create, Kind: e.kind, Name: e.name, Members: members})
 	m := registry.Mark{Kind: e.kind, Name: e.markName(), Configuration: r.file.Name, MadeAt: at}
 	r.marks[m.Kind+"/"+m.Name] = m
 	return r.Store.Applied.Mark(ctx, m)
@@ -151,7 +154,7 @@ func (r *run) updated(e entry, before, after json.RawMessage, secret bool) error
 		members = append(members, Member{Name: "client_secret", Before: hidden, After: hidden})
 	}
 	if len(members) > 0 {
-		r.done.Changes = append(r.done.Changes, Change{Update, e.kind, e.name, members})
+		r.done.Changes = append(r.done.Changes, Change{Action: Update, Kind: e.kind, Name: e.name, Members: members})
 	}
 	return nil
 }

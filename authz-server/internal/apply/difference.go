@@ -37,6 +37,8 @@ type Change struct {
 	Kind    string   `json:"kind"`
 	Name    string   `json:"name"`
 	Members []Member `json:"members,omitempty"` // none if it is removed
+	// Administrators are the addresses of people who become administrators by it, the first 50.
+	Administrators []string `json:"administrators,omitempty"`
 }
 
 // Member is a member of a thing that is another than before. One that was not there has no Before,
@@ -108,6 +110,9 @@ func (d Difference) Print(out io.Writer) error {
 	var text strings.Builder
 	for _, one := range d.Changes {
 		fmt.Fprintf(&text, "%s %s/%s\n", signs[one.Action], one.Kind, plain(one.Name))
+		for _, person := range one.Administrators {
+			fmt.Fprintf(&text, "    ! becomes an administrator: %s\n", plain(person))
+		}
 		for _, m := range one.Members {
 			switch {
 			case m.Before == nil:

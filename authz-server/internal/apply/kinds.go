@@ -160,6 +160,10 @@ func (r *run) putGroup(ctx context.Context, want group) error {
 	if err := r.mine(want.entry, before.CreatedAt); err != nil && !fresh {
 		return err
 	}
+	becoming, err := r.crownGroup(ctx, want, before, fresh)
+	if err != nil {
+		return err
+	}
 	external := before.ExternalID
 	if want.external != nil {
 		external = *want.external
@@ -188,7 +192,11 @@ func (r *run) putGroup(ctx context.Context, want group) error {
 	if fresh {
 		return r.created(ctx, want.entry, before.CreatedAt, shown(after), false)
 	}
-	return r.updated(want.entry, shown(before), shown(after), false)
+	if err := r.updated(want.entry, shown(before), shown(after), false); err != nil || becoming == nil {
+		return err
+	}
+	r.done.Changes[len(r.done.Changes)-1].Administrators = becoming
+	return nil
 }
 
 func (r *run) putClient(ctx context.Context, want oauthClient) error {
@@ -198,6 +206,10 @@ func (r *run) putClient(ctx context.Context, want oauthClient) error {
 		return err
 	}
 	if err := r.mine(want.entry, before.CreatedAt); err != nil && !fresh {
+		return err
+	}
+	crowned, err := r.crownsClient(want, before, fresh)
+	if err != nil {
 		return err
 	}
 	var metadata map[string]json.RawMessage
@@ -210,6 +222,11 @@ func (r *run) putClient(ctx context.Context, want oauthClient) error {
 	done, err := r.ImportClients(ctx, r.actor, object(metadata), r.opts.Reason)
 	if err != nil {
 		return err
+	}
+	if crowned && want.secret == "" {
+		if done[0].Secret, err = r.anew(ctx, want.name); err != nil {
+			return err
+		}
 	}
 	if done[0].Secret != "" {
 		if r.opts.Keep == nil && !r.opts.DryRun {

@@ -39,6 +39,9 @@ func (g Group) Check() error {
 	if err := checkText("the name", g.Name); err != nil {
 		return err
 	}
+	if len(g.Name) == 36 && uuid.Validate(g.Name) == nil {
+		return errors.New("the name must not have the form of an id, or people would take it for another group")
+	}
 	return checkText("the external id", g.ExternalID)
 }
 
