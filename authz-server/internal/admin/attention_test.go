@@ -55,7 +55,7 @@ func TestOperatorsSeeWhatNeedsAttention(t *testing.T) {
 			t.Error(page, err)
 		}
 		storetest.OK(t, w.RetryDelivery(ctx, writer, admin.LogoutQueue, "gone", ""))
-		storetest.OK(t, w.DropDelivery(ctx, writer, admin.LogoutQueue, "gone", ""))
+		storetest.OK(t, w.DropDelivery(ctx, machine, admin.LogoutQueue, "gone", ""))
 		if n := w.Count(t, "outbox WHERE id = 'gone'"); n != 0 {
 			t.Error("it is still there")
 		}

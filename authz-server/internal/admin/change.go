@@ -134,12 +134,15 @@ func (a *Admin) seeing(ctx context.Context, actor Actor, id, what string, f func
 	})
 }
 
-// ConsentsOf lists what a person allowed to clients.
+// ConsentsOf lists what a person allowed to clients, and notes that the actor saw it.
 func (a *Admin) ConsentsOf(ctx context.Context, actor Actor, id string) ([]Consent, error) {
 	if err := a.read(ctx, actor, ReadPersonal); err != nil {
 		return nil, err
 	}
 	if _, err := a.Store.Users.User(ctx, id); err != nil {
+		return nil, err
+	}
+	if err := a.noteReader(ctx, actor, id, "consents", true); err != nil {
 		return nil, err
 	}
 	found, err := a.Store.Consents.Connections(ctx, id)

@@ -64,7 +64,13 @@ func (a *Admin) Profile(ctx context.Context, actor Actor, id string) (Account, a
 		return Account{}, accounts.Claims{}, err
 	}
 	user, err := a.Store.Users.User(ctx, id)
-	return accountOf(user), user.Claims, err
+	if err == nil {
+		err = a.noteReader(ctx, actor, id, "profile", true)
+	}
+	if err != nil {
+		return Account{}, accounts.Claims{}, err
+	}
+	return accountOf(user), user.Claims, nil
 }
 
 // EditPerson changes what an account says of its person, as [PatchClaims] does. version is that of
@@ -109,6 +115,6 @@ func (a *Admin) SetEmail(ctx context.Context, actor Actor, id, email string, ver
 		}); err != nil {
 			return err
 		}
-		return a.Notices.Note(ctx, nil, before, notices.EmailChanged, email)
+		return a.tell(ctx, actor, before, notices.EmailChanged, email)
 	})
 }

@@ -98,7 +98,7 @@ func (a *Admin) CreateClient(ctx context.Context, actor Actor, id string, member
 			return err
 		}
 		noteMade(ctx, made.ID)
-		return a.noteClient(ctx, audit.ClientCreated, made.Client, map[string]any{"scope": made.Scope, "grant_types": made.GrantTypes})
+		return a.noteClient(ctx, audit.ClientCreated, made.Client, madeOf(made.Client))
 	})
 	return made, err
 }
@@ -120,7 +120,9 @@ func (a *Admin) UpdateClient(ctx context.Context, actor Actor, id, version strin
 		if err := a.may(actor, Change, a.clientTarget(before, changed.Client)); err != nil {
 			return err
 		}
-		return a.noteClient(ctx, audit.ClientChanged, changed.Client, map[string]any{"members": slices.Sorted(maps.Keys(members))})
+		detail := changeOf(before, changed.Client)
+		detail["members"] = slices.Sorted(maps.Keys(members))
+		return a.noteClient(ctx, audit.ClientChanged, changed.Client, detail)
 	})
 	return changed, err
 }
@@ -157,7 +159,7 @@ func (a *Admin) ReplaceClient(ctx context.Context, actor Actor, id, version stri
 		if err := a.may(actor, Change, a.clientTarget(before, changed.Client)); err != nil {
 			return err
 		}
-		return a.noteClient(ctx, audit.ClientChanged, changed.Client, map[string]any{"members": client.Changed(before, changed.Client)})
+		return a.noteClient(ctx, audit.ClientChanged, changed.Client, changeOf(before, changed.Client))
 	})
 	return changed, err
 }
@@ -251,7 +253,9 @@ func (a *Admin) ImportClients(ctx context.Context, actor Actor, file []byte, rea
 		kinds := map[directory.Outcome]audit.Kind{directory.Created: audit.ClientCreated, directory.Updated: audit.ClientChanged}
 		for _, one := range done {
 			if kind, ok := kinds[one.Outcome]; ok {
-				if err := a.noteClient(ctx, kind, client.Client{ID: one.ID}, map[string]any{"by": "import"}); err != nil {
+				detail := changeOf(one.Before, one.After)
+				detail["by"] = "import"
+				if err := a.noteClient(ctx, kind, one.After, detail); err != nil {
 					return err
 				}
 			}

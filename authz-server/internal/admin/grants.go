@@ -40,11 +40,19 @@ type Consent struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// GrantsOf lists the grants of a person, those that are over too, as long as they are kept.
+// GrantsOf lists the grants of a person, those that are over too, as long as they are kept, and notes
+// that the actor saw them.
 func (a *Admin) GrantsOf(ctx context.Context, actor Actor, userID, after string, limit int) (Page[Grant], error) {
-	return a.grants(ctx, actor, after, limit, func(from grants.Listed, limit int) ([]grants.Listed, error) {
+	page, err := a.grants(ctx, actor, after, limit, func(from grants.Listed, limit int) ([]grants.Listed, error) {
 		return a.Store.Grants.GrantsOf(ctx, userID, from, limit)
 	})
+	if err == nil {
+		err = a.noteReader(ctx, actor, userID, "grants", true)
+	}
+	if err != nil {
+		return Page[Grant]{}, err
+	}
+	return page, nil
 }
 
 // GrantsTo lists the grants to a client.

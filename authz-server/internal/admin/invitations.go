@@ -91,6 +91,9 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 			if a.Mail == nil || !a.Mail.Enabled() {
 				return mail.ErrNotConfigured
 			}
+			if err := a.letter(ctx, actor, in.Email); err != nil {
+				return err
+			}
 			if err := a.Mail.Queue(ctx, in.Email, in.Language, mail.Invitation{Link: link}); err != nil {
 				return err
 			}

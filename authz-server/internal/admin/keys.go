@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/keys"
@@ -16,6 +18,23 @@ func (a *Admin) Keys(ctx context.Context, actor Actor) ([]keys.State, error) {
 	return a.ListKeys(ctx)
 }
 
+// maxMade is how many signing keys of an algorithm can be made within a day but by commands: each is
+// kept for as long as the tokens that it signed, and every replica has all of them. A month's
+// withdrawals fit into what services are told of (keys.Ring.Withdrawn).
+const maxMade = 8
+
+// checkMade refuses to make one more key, which field asks for.
+func (a *Admin) checkMade(ctx context.Context, actor Actor, field string) error {
+	if actor.Kind == Machine {
+		return nil
+	}
+	made, err := a.Ring.MadeWithin(ctx, 24*time.Hour)
+	if err == nil && made >= maxMade {
+		err = wrong(field, fmt.Sprintf("have had %d new keys within a day; a command at the machine makes more", made))
+	}
+	return err
+}
+
 // RotateKeys makes the next key of each of the algorithms, or of all if none is named; see
 // [keys.Ring.Rotate]. [keys.ErrPending]: one has a next key already; those of the others are made.
 func (a *Admin) RotateKeys(ctx context.Context, actor Actor, immediately bool, algs []string, reason string) error {
@@ -23,6 +42,9 @@ func (a *Admin) RotateKeys(ctx context.Context, actor Actor, immediately bool, a
 		return err
 	}
 	if err := checkReason(reason); err != nil {
+		return err
+	}
+	if err := a.checkMade(ctx, actor, "algs"); err != nil {
 		return err
 	}
 	rotation, err := a.Ring.PrepareRotation(ctx, immediately, algs...)
@@ -52,14 +74,20 @@ func (a *Admin) RotateKeys(ctx context.Context, actor Actor, immediately bool, a
 // RotatedInPart is what [Repeat.Made] says of an [Admin.RotateKeys] that returned [keys.ErrPending].
 const RotatedInPart = "in part"
 
-// WithdrawKeys takes keys out of use that somebody else may have; see [keys.Ring.Withdraw].
-// [keys.ErrUnknown]: there is no such key, and nothing was done.
+// WithdrawKeys takes keys out of use that somebody else may have; see [keys.Ring.Withdraw]. Those that
+// the server does not have are not for services, which could name any. [keys.ErrUnknown]: there is no
+// such key, and nothing was done.
 func (a *Admin) WithdrawKeys(ctx context.Context, actor Actor, w keys.Withdrawal) error {
-	if err := a.may(actor, ChangeSecrets, Target{}); err != nil {
+	if err := a.may(actor, ChangeSecrets, Target{Administrative: w.Missing}); err != nil {
 		return err
 	}
 	if err := checkReason(w.Reason); err != nil {
 		return err
+	}
+	if actor.Kind == Client { // people withdraw what leaked, whatever else happened today
+		if err := a.checkMade(ctx, actor, "kids"); err != nil {
+			return err
+		}
 	}
 	if len(w.KIDs) == 0 {
 		return wrong("kids", "must name at least one key")
@@ -75,5 +103,9 @@ func (a *Admin) WithdrawKeys(ctx context.Context, actor Actor, w keys.Withdrawal
 		}
 		return nil
 	}
-	return a.Ring.Withdraw(audit.With(ctx, actor.entry(w.Reason)), w)
+	err := a.Ring.Withdraw(audit.With(ctx, actor.entry(w.Reason)), w)
+	if errors.Is(err, keys.ErrTooManyMissing) {
+		err = wrong("kids", err.Error())
+	}
+	return err
 }

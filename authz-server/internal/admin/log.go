@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
@@ -66,8 +67,9 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 	all, err := a.Audit.List(ctx, auditlog.Filter{
 		UserID: q.Person, ActorID: q.Client, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
 	})
-	if err == nil && q.Person != "" && q.After == "" {
-		err = a.noteReader(ctx, actor, q.Person)
+	if err == nil && q.Person != "" {
+		// Whoever goes on reading is noted once an hour: any text is a cursor, and so is none of a page.
+		err = a.noteReader(ctx, actor, q.Person, "audit log", q.After != "")
 	}
 	found := pageOf(all, limit, func(e audit.Entry) string { return e.ID })
 	page = Page[LogEntry]{Items: []LogEntry{}, Next: found.Next}
@@ -77,8 +79,19 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 	return page, err
 }
 
-// noteReader notes that an actor reads what the log has of a person, if there still is one.
-func (a *Admin) noteReader(ctx context.Context, actor Actor, id string) error {
+// noteReader notes that an actor reads something about a person, if there still is one; or unless it
+// was noted within the last hour.
+func (a *Admin) noteReader(ctx context.Context, actor Actor, id, what string, unlessLately bool) error {
+	if unlessLately {
+		lately, err := a.Audit.List(ctx, auditlog.Filter{
+			UserID: id, Kind: string(audit.UserViewed), Since: a.Now().Add(-time.Hour), Limit: knownAtMost,
+		})
+		if err != nil || slices.ContainsFunc(lately, func(e audit.Entry) bool {
+			return string(e.Actor.Kind) == string(actor.Kind) && e.Actor.ID == actor.ID && e.Detail["what"] == what
+		}) {
+			return err
+		}
+	}
 	return a.change(ctx, actor, ReadPersonal, "", func(ctx context.Context) error {
 		user, err := a.Store.Users.User(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -87,6 +100,6 @@ func (a *Admin) noteReader(ctx context.Context, actor Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		return a.note(ctx, audit.UserViewed, user, map[string]any{"what": "audit log"})
+		return a.note(ctx, audit.UserViewed, user, map[string]any{"what": what})
 	})
 }

@@ -256,10 +256,10 @@ func TestAnEventStreamIsChangedAndVerified(t *testing.T) {
 		}
 		own, err := w.Store.Streams.Create(ctx, streams.Stream{ID: "own", Service: "user", Endpoint: "https://api.example/user/events"})
 		storetest.OK(t, err)
-		if err := w.UpdateStream(ctx, writer, rules, own.ID, admin.StreamChange{Description: &text}, ""); !errors.Is(err, admin.ErrServiceStream) {
+		if err := w.UpdateStream(ctx, machine, rules, own.ID, admin.StreamChange{Description: &text}, ""); !errors.Is(err, admin.ErrServiceStream) {
 			t.Error(err)
 		}
-		if err := w.VerifyStream(ctx, writer, own.ID, ""); !errors.Is(err, admin.ErrServiceStream) {
+		if err := w.VerifyStream(ctx, machine, own.ID, ""); !errors.Is(err, admin.ErrServiceStream) {
 			t.Error(err)
 		}
 	})

@@ -433,7 +433,7 @@ func (a *Admin) DeletePerson(ctx context.Context, actor Actor, id string, wish D
 			}
 			return err
 		}
-		return a.Notices.Note(ctx, nil, user, notices.DeletionPlanned, "")
+		return a.tell(ctx, actor, user, notices.DeletionPlanned, "")
 	})
 	return at, err
 }
@@ -444,6 +444,6 @@ func (a *Admin) KeepPerson(ctx context.Context, actor Actor, id, reason string) 
 		if err := a.Store.Users.CancelDeletion(ctx, id); err != nil {
 			return err
 		}
-		return a.Notices.Note(ctx, nil, user, notices.DeletionCancelled, "")
+		return a.tell(ctx, actor, user, notices.DeletionCancelled, "")
 	})
 }

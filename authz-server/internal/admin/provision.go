@@ -226,7 +226,7 @@ func (a *Admin) Provision(ctx context.Context, actor Actor, p ProvisionedPerson,
 		if err := a.note(ctx, audit.UserCreated, user, map[string]any{"provisioned": true}); err != nil {
 			return err
 		}
-		if err := a.welcome(ctx, user); err != nil {
+		if err := a.welcome(ctx, actor, user); err != nil {
 			return err
 		}
 		found, err := a.Store.Users.Provisioned(ctx, actor.namespace(), user.ID)
@@ -328,7 +328,7 @@ func (a *Admin) writeProvisioned(ctx context.Context, actor Actor, before accoun
 	}
 	var changed []string // and not their values
 	if user.Email != before.Email {
-		if err := a.moveAddress(ctx, before.User, user.Email); err != nil {
+		if err := a.moveAddress(ctx, actor, before.User, user.Email); err != nil {
 			return err
 		}
 		changed = append(changed, "email")
@@ -354,7 +354,7 @@ func (a *Admin) writeProvisioned(ctx context.Context, actor Actor, before accoun
 		}
 	}
 	if p.Disabled != before.Disabled {
-		if err := a.setDisabled(ctx, user, p.Disabled); err != nil {
+		if err := a.setDisabled(ctx, actor, user, p.Disabled); err != nil {
 			return err
 		}
 	} else if changed == nil {
@@ -364,7 +364,7 @@ func (a *Admin) writeProvisioned(ctx context.Context, actor Actor, before accoun
 }
 
 // moveAddress gives an account another address, or another spelling of the one that it has.
-func (a *Admin) moveAddress(ctx context.Context, before accounts.User, email string) error {
+func (a *Admin) moveAddress(ctx context.Context, actor Actor, before accounts.User, email string) error {
 	verified := before.EmailVerified && accounts.EmailKey(email) == before.Key
 	if err := a.Store.Users.SetEmail(ctx, before.ID, email); err != nil {
 		return a.leaving(ctx, email, err)
@@ -375,10 +375,10 @@ func (a *Admin) moveAddress(ctx context.Context, before accounts.User, email str
 	}); err != nil {
 		return err
 	}
-	return a.Notices.Note(ctx, nil, before, notices.EmailChanged, email)
+	return a.tell(ctx, actor, before, notices.EmailChanged, email)
 }
 
-func (a *Admin) setDisabled(ctx context.Context, user accounts.User, disabled bool) error {
+func (a *Admin) setDisabled(ctx context.Context, actor Actor, user accounts.User, disabled bool) error {
 	if err := a.Store.Users.SetDisabled(ctx, user.ID, disabled); err != nil {
 		return err
 	}
@@ -389,7 +389,7 @@ func (a *Admin) setDisabled(ctx context.Context, user accounts.User, disabled bo
 	if err := a.note(ctx, audit.UserEnabled, user, nil); err != nil {
 		return err
 	}
-	return a.welcome(ctx, user)
+	return a.welcome(ctx, actor, user)
 }
 
 func (a *Admin) setExternalID(ctx context.Context, actor Actor, id, before, externalID string) error {
@@ -406,13 +406,19 @@ func (a *Admin) setExternalID(ctx context.Context, actor Actor, id, before, exte
 const WelcomeLifetime = 7 * 24 * time.Hour
 
 // welcome writes to a person who has an open account and nothing to log in by, with a link to choose a
-// password.
-func (a *Admin) welcome(ctx context.Context, user accounts.User) error {
+// password. Who has had several within an hour gets no more: those work for a week.
+func (a *Admin) welcome(ctx context.Context, actor Actor, user accounts.User) error {
 	if a.Mail == nil || !a.Mail.Enabled() || user.Disabled || user.PasswordHash != "" || user.Passkey {
 		return nil
 	}
 	identities, err := a.Store.Upstreams.IdentitiesOf(ctx, user.ID)
 	if err != nil || len(identities) > 0 {
+		return err
+	}
+	var many *FieldError
+	if err := a.letter(ctx, actor, user.Email); errors.As(err, &many) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	return recovery.SendWelcome(ctx, a.Store, a.Mail, a.Issuer, user, a.Now().Add(WelcomeLifetime))

@@ -2,11 +2,13 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 )
 
@@ -105,18 +107,55 @@ func (a *Admin) RetryAll(ctx context.Context, actor Actor, kind, reason string) 
 	}, func(ctx context.Context) (int64, error) { return a.Store.Outbox.RetryGivenUp(ctx, kind) })
 }
 
-// DropDelivery removes a delivery: whoever it is for is not told. [store.ErrNotFound]: there is none
-// with this id, or it is being tried.
+// DropDelivery removes a delivery: whoever it is for is not told. If that may keep something from an
+// administrator, or of one, it is a [Crown]. [store.ErrNotFound]: there is none with this id, or it
+// is being tried.
 func (a *Admin) DropDelivery(ctx context.Context, actor Actor, kind, id, reason string) error {
 	if err := checkQueue(kind); err != nil {
 		return err
 	}
 	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
-		if err := a.Store.Outbox.Drop(ctx, kind, id); err != nil {
+		gone, err := a.Store.Outbox.Drop(ctx, kind, id)
+		if err != nil {
 			return err
+		}
+		target, err := a.deliveryTarget(ctx, gone)
+		if err == nil {
+			err = a.may(actor, Change, target)
+		}
+		if err != nil {
+			return err // which undoes it
 		}
 		return a.noteQueue(ctx, kind, id, "dropped")
 	})
+}
+
+// deliveryTarget says whether a delivery tells an administrator something, or of one. What cannot be
+// known counts as if it did: a letter about a change goes to the address of before, and whoever a
+// log-out is about may be gone.
+func (a *Admin) deliveryTarget(ctx context.Context, i outbox.Item) (Target, error) {
+	userID := i.UserID
+	if i.Kind == MailQueue {
+		if a.KEK == nil || !mail.AskedFor(i.Topic) {
+			return Target{Administrative: true}, nil
+		}
+		to, err := mail.Recipient(a.KEK, i)
+		if err != nil {
+			return Target{Administrative: true}, nil //nolint:nilerr // nobody can read whom it is to
+		}
+		user, err := a.Store.Users.UserByEmail(ctx, to)
+		if errors.Is(err, store.ErrNotFound) {
+			return Target{}, nil
+		}
+		if err != nil {
+			return Target{}, err
+		}
+		userID = user.ID
+	} else if _, err := a.Store.Users.User(ctx, userID); err != nil {
+		return Target{Administrative: true}, ignoreMissing(err)
+	}
+	crowned, err := a.Store.Roles.Administers(ctx, userID)
+	return Target{crowned}, err
 }
 
 func (a *Admin) noteQueue(ctx context.Context, kind, id, how string) error {

@@ -45,7 +45,8 @@ func (a *Admin) ResetLink(ctx context.Context, actor Actor, id string, lifetime 
 	return link, err
 }
 
-// SendReset writes to a person, with a link by which they choose another password. [ErrDisabled]:
+// SendReset writes to a person, with a link by which they choose another password, five times an hour
+// at most. [ErrDisabled]:
 // the account is closed. [mail.ErrNotConfigured]: this server sends no mail.
 func (a *Admin) SendReset(ctx context.Context, actor Actor, id, reason string) error {
 	return a.onPerson(ctx, actor, Change, id, reason, func(ctx context.Context, user accounts.User) error {
@@ -54,6 +55,9 @@ func (a *Admin) SendReset(ctx context.Context, actor Actor, id, reason string) e
 			return mail.ErrNotConfigured
 		case user.Disabled:
 			return ErrDisabled
+		}
+		if err := a.letter(ctx, actor, user.Email); err != nil {
+			return err
 		}
 		if err := recovery.SendReset(ctx, a.Store, a.Mail, a.Issuer, user); err != nil {
 			return err

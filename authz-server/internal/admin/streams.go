@@ -282,10 +282,17 @@ func (a *Admin) noteStream(ctx context.Context, kind audit.Kind, s streams.Strea
 	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "stream", ID: s.ID, Label: s.ClientID + s.Service}, Detail: detail})
 }
 
-// onStream runs f with a stream. That of an administrative client is administrative too.
+// onStream runs f with a stream. That of an administrative client is administrative too, and so are
+// the server's own, by which services learn that somebody lost a role or is gone.
 func (a *Admin) onStream(ctx context.Context, actor Actor, id, reason string, f func(ctx context.Context, one streams.Stream) error) error {
 	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
 		one, err := a.Store.Streams.Stream(ctx, id)
+		if err != nil {
+			return err
+		}
+		if one.Own() {
+			err = a.may(actor, Change, Target{Administrative: true})
+		}
 		if err != nil {
 			return err
 		}

@@ -78,10 +78,14 @@ func (w *world) next() int {
 // delivery is a letter that was given up.
 func (w *world) delivery() string {
 	w.t.Helper()
-	w.ok(w.Store.Outbox.Add(w.t.Context(), outbox.Item{Kind: admin.LogoutQueue, Lane: "console", Topic: "s", UserID: w.Root.ID}))
-	found, err := w.Store.Outbox.List(w.t.Context(), admin.LogoutQueue, "", 100)
-	w.ok(err)
-	return found[len(found)-1].ID
+	return w.deliveryOf(w.Root.ID)
+}
+
+func (w *world) deliveryOf(userID string) string {
+	w.t.Helper()
+	id := outbox.NewID()
+	w.ok(w.Store.Outbox.Add(w.t.Context(), outbox.Item{ID: id, Kind: admin.LogoutQueue, Lane: "console", Topic: "s", UserID: userID}))
+	return id
 }
 
 // grant is what a new person gave to the client app.
@@ -357,6 +361,9 @@ var operations = map[string]row{
 		return ask{method: "POST", path: "/v1/queues/logouts/" + w.delivery() + "/retries", body: object{}}
 	}},
 	"drop-delivery": {admin.Change, false, func(w *world) ask {
+		return ask{method: "DELETE", path: "/v1/queues/logouts/" + w.deliveryOf(w.person(fmt.Sprintf("out%d@example.com", w.next())).ID)}
+	}},
+	"drop-delivery root": {admin.Change, true, func(w *world) ask {
 		return ask{method: "DELETE", path: "/v1/queues/logouts/" + w.delivery()}
 	}},
 	"list-streams": {admin.Read, false, func(w *world) ask {

@@ -20,6 +20,8 @@ type Imported struct {
 	ID      string  `json:"client_id"`
 	Outcome Outcome `json:"outcome"`
 	Secret  string  `json:"client_secret,omitempty"` // only one that was generated
+
+	Before, After client.Client `json:"-"` // for the audit log; the zero value before: there was none
 }
 
 // Outcome is what an import did to a client.
@@ -131,6 +133,7 @@ func validSecret(secret string) bool {
 func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, error) {
 	result := Imported{ID: one.ID, Outcome: Unchanged}
 	before, hashes, err := d.cfg.Store.Clients.RegisteredWithSecrets(ctx, one.ID)
+	result.Before, result.After = before, one.Client
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		result.Outcome = Created

@@ -75,6 +75,30 @@ func (k *Ring) PrepareRotation(ctx context.Context, immediately bool, algs ...st
 	return r, nil
 }
 
+// MadeWithin returns how many keys were made within that time of the algorithm that most were made of,
+// those that were withdrawn since included, as the database is now.
+func (k *Ring) MadeWithin(ctx context.Context, within time.Duration) (most int, err error) {
+	if err := k.reload(ctx); err != nil {
+		return 0, err
+	}
+	since, made := k.cfg.Now().Add(-within), map[string]int{}
+	known := k.snapshot.Load()
+	for one := range known.all() {
+		if one.createdAt.After(since) {
+			made[one.alg]++
+		}
+	}
+	for _, one := range known.withdrawn {
+		if one.Alg != "" && one.CreatedAt.After(since) {
+			made[one.Alg]++
+		}
+	}
+	for _, n := range made {
+		most = max(most, n)
+	}
+	return most, nil
+}
+
 // Store stores the keys, in the transaction of ctx, and returns how many next keys there are or took
 // over by it. pending is ErrPending if one waited already. Call [Rotation.Stored] once the
 // transaction is committed.

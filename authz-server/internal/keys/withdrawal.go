@@ -43,6 +43,9 @@ type Withdrawal struct {
 	Also func(ctx context.Context) error
 }
 
+// ErrTooManyMissing says that too many keys are withdrawn that the ring does not have.
+var ErrTooManyMissing = keystore.ErrTooManyMissing
+
 // IsKID tells whether a text can be the kid of a key of such a ring: all are thumbprints (RFC 7638).
 func IsKID(text string) bool { return jose.IsThumbprint(text) }
 

@@ -41,6 +41,18 @@ type fact struct{ Label, Value string }
 // links are the addresses that some letters lead to.
 type links struct{ security string }
 
+// AskedFor tells whether letters of a kind go to an address because somebody gave it, with nothing in
+// them that its owner has to know: another one can be asked for. All others tell of a change, or
+// invite.
+func AskedFor(kind string) bool {
+	for _, one := range []Letter{ConfirmSignup{}, AddressHasAccount{}, ResetPassword{}, AccountMade{}, Test{}} {
+		if one.kind() == kind {
+			return true
+		}
+	}
+	return false
+}
+
 // ConfirmSignup goes to an address that somebody signed up with.
 type ConfirmSignup struct {
 	Link string

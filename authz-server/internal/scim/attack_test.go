@@ -263,7 +263,7 @@ func TestTenThousandPeopleAreSynchronised(t *testing.T) {
 		statements(4, "okta", "GET", "/Users"+filterBy(`userName eq "u7000@example.com"`), "", 200)
 		statements(3, "okta", "GET", "/Users"+filterBy(`externalId eq "7000"`), "", 200)
 		statements(3, "okta", "GET", "/Users/u7000", "", 200)
-		id := statements(10, "okta", "POST", "/Users", userHead+`"userName":"one@example.com","externalId":"1","nickName":"x","active":true}`, 201).text("id")
+		id := statements(11, "okta", "POST", "/Users", userHead+`"userName":"one@example.com","externalId":"1","nickName":"x","active":true}`, 201).text("id")
 		statements(13, "okta", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"displayName","value":"Y"}`), 200)
 		statements(14, "okta", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"active","value":false}`), 200)
 		statements(24, "okta", "GET", "/Users?startIndex=5001&count=200", "", 200)

@@ -90,3 +90,28 @@ func TestAnAccountIsNotLockedWhileItsChangeIsWorkedOut(t *testing.T) {
 		}
 	})
 }
+
+// Who opens and closes an account in a loop does not have its person flooded.
+func TestADirectoryWelcomesAPersonOnlySoOften(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		id := w.person(t, "entra", "victim@example.com")
+		for _, active := range []string{"false", "true", "false", "true", "false", "true", "false", "true", "false", "true", "false", "true"} {
+			w.do(t, "entra", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"active","value":`+active+`}`)).want(200, `"active":`+active)
+		}
+		if n := len(w.inbox.to); n != 5 {
+			t.Errorf("%d letters", n)
+		}
+	})
+}
+
+// Whoever names a group like the id of another would get what an operator means for that one.
+func TestAGroupIsNotNamedLikeAnId(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		id := w.group(t, "entra", "Ops")
+		other := w.group(t, "entra", "Decoy")
+		for _, name := range []string{id, strings.ToUpper(id)} {
+			w.do(t, "entra", "POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"`+name+`"}`).wantError(400, "invalidValue")
+			w.do(t, "entra", "PATCH", "/Groups/"+other, patch(`{"op":"replace","path":"displayName","value":"`+name+`"}`)).wantError(400, "invalidValue")
+		}
+	})
+}

@@ -69,7 +69,10 @@ func (s *planned) ofOperators() {
 	s.add("HoldGroup", func(ctx context.Context) error { return s.Roles.HoldGroup(ctx, "q1") })
 	s.add("CheckClock", func(ctx context.Context) error { return nil })
 	s.add("GivenUp", func(ctx context.Context) error { _, err := s.Outbox.GivenUp(ctx, "mail"); return err })
-	s.add("Drop", func(ctx context.Context) error { return s.Outbox.Drop(ctx, "logout", "x1") })
+	s.add("Drop", func(ctx context.Context) error {
+		_, err := s.Outbox.Drop(ctx, "logout", "x1")
+		return err
+	})
 	s.add("Add", func(ctx context.Context) error { return s.Statistics.Add(ctx, map[string]int64{"k1": 1}) })
 	s.add("Since", func(ctx context.Context) error {
 		_, err := s.Statistics.Since(ctx, statistics.Hour, planNow)

@@ -110,14 +110,28 @@ func (s *Keys) withdraw(ctx context.Context, w Withdrawal, kid string) (place, e
 
 func (s *Keys) withdrawMissing(ctx context.Context, w Withdrawal, kid string) error {
 	if w.Missing {
-		_, err := s.db.Exec(ctx, `INSERT INTO withdrawn_keys (kid, alg, generation, created_at, activates_at, withdrawn_at, expires_at, reason)
-			VALUES ($1, '', 0, $2, $2, $2, $3, $4) ON CONFLICT DO NOTHING`,
-			kid, sqldb.Micros(s.now()), sqldb.Micros(w.Until), w.Reason)
-		return err
+		rows, err := s.db.Exec(ctx, `INSERT INTO withdrawn_keys (kid, alg, generation, created_at, activates_at, withdrawn_at, expires_at, reason)
+			SELECT $1, '', 0, $2, $2, $2, $3, $4 WHERE (SELECT count(*) FROM withdrawn_keys WHERE alg = '') < $5
+			ON CONFLICT DO NOTHING`,
+			kid, sqldb.Micros(s.now()), sqldb.Micros(w.Until), w.Reason, maxMissing)
+		if err != nil || rows > 0 {
+			return err
+		}
 	}
 	var one int
-	return row.NotFound(s.db.QueryRow(ctx, `SELECT 1 FROM withdrawn_keys WHERE kid = $1`, kid).Scan(&one))
+	err := row.NotFound(s.db.QueryRow(ctx, `SELECT 1 FROM withdrawn_keys WHERE kid = $1`, kid).Scan(&one))
+	if w.Missing && errors.Is(err, row.ErrNotFound) {
+		err = ErrTooManyMissing
+	}
+	return err
 }
+
+// maxMissing is how many keys can be withdrawn at a time that are not in the database: each replica
+// reads all of them, and services are told of a thousand.
+const maxMissing = 100
+
+// ErrTooManyMissing says that there are as many already.
+var ErrTooManyMissing = fmt.Errorf("are too many: %d keys are withdrawn already that this server does not have", maxMissing)
 
 // succeed sees to it that the line has a key to sign with from now on.
 func (s *Keys) succeed(ctx context.Context, alg string, left place, replacements map[string]SigningKey) error {

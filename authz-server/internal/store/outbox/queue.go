@@ -315,12 +315,19 @@ func (q *Queue) Retry(ctx context.Context, kind, id string) error {
 	return err
 }
 
-// Drop removes an item of a kind that is not being tried: whoever it is for does not get it.
-// ErrNotFound: there is none with that id, or it is being tried.
-func (q *Queue) Drop(ctx context.Context, kind, id string) error {
-	return row.Changed(q.db.Exec(ctx, `DELETE FROM outbox
-		WHERE id = $1 AND kind = $2 AND (given_up_at > 0 OR NOT leased OR due_at <= $3)`,
-		id, kind, sqldb.Micros(q.now())))
+// Drop removes an item of a kind that is not being tried, and returns it: whoever it is for does not
+// get it. ErrNotFound: there is none with that id, or it is being tried.
+func (q *Queue) Drop(ctx context.Context, kind, id string) (Item, error) {
+	gone, err := sqldb.All(ctx, q.db, scanItem, `DELETE FROM outbox
+		WHERE id = $1 AND kind = $2 AND (given_up_at > 0 OR NOT leased OR due_at <= $3)
+		RETURNING `+itemColumns, id, kind, sqldb.Micros(q.now()))
+	if err == nil && len(gone) == 0 {
+		err = row.ErrNotFound
+	}
+	if err != nil {
+		return Item{}, err
+	}
+	return gone[0], nil
 }
 
 // RetryGivenUp is [Queue.Retry] for all items of a kind that were given up, in batches. It returns
