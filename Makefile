@@ -43,9 +43,10 @@ rolling: ## for ROLLING (2m), replicas of the release before and of this version
 failover: ## FAILOVERS (5) failovers of Postgres under load, which lose nothing (some 2 minutes); OUT=FILE, README=deploy/load/README.md
 	@$(long) E2E_FAILOVERS=$(or $(FAILOVERS),5) go test -count=1 -timeout 6h -v -run TestAFailoverOfPostgresLosesNothingAcknowledged ./deploy/e2e
 
-interop: ## only the tests with others' clients, with oauth2-proxy too (some minutes to compile the first time); Node, Apache and Chromium where present
+interop: ## only the tests with others' clients, with oauth2-proxy and a generated one too (some minutes to compile the first time); Node, Python, Apache and Chromium where present
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v ./deploy/interop
 	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v -run 'Program' ./authz-server
+	INTEROP_OAUTH2_PROXY=true go test -count=1 -timeout 20m -v -run 'Generated' ./deploy/e2e
 
 check: ## what CI checks beside the tests: format, vet, lint, generated files, go.mod, licences, secrets, known vulnerabilities
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:" $$files; exit 1; fi
@@ -79,7 +80,7 @@ vulndb: ## raise the database of known vulnerabilities to the newest that the mo
 
 toolchain: ## build everything with the Go of GO=1.26.x: the programs, the tools and the image
 	@test -n "$(GO)" || { echo "say which Go: make toolchain GO=1.26.x"; exit 1; }
-	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod deploy/load/peers/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
+	for mod in go.mod deploy/tools/*/go.mod deploy/*/go.mod deploy/e2e/*/go.mod deploy/load/peers/*/go.mod; do go mod edit -toolchain=go$(GO) $$mod || exit 1; done
 	sed -i.old 's/^FROM golang:[0-9.]*-/FROM golang:$(GO)-/' deploy/Dockerfile && rm deploy/Dockerfile.old
 	sed -i.old 's/golang:[0-9.]*-bookworm/golang:$(GO)-bookworm/' .github/workflows/ci.yml && rm .github/workflows/ci.yml.old
 

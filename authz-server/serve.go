@@ -270,7 +270,7 @@ func (p *program) assemble(
 		return nil, nil, err
 	}
 	operating, err := adminapi.New(adminapi.Config{
-		Issuer: at, Admin: administered, Access: access, Log: log, Metrics: metrics, Services: cfg.dataServices(),
+		Issuer: at, Admin: administered, Access: access, Log: log, Metrics: metrics, Services: cfg.dataServices(), Docs: cfg.DocsClientID,
 		Streams: ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	if err != nil {

@@ -43,6 +43,8 @@ type settings struct {
 
 	DataServices []string `shown:"" help:"Which resource services at the API origin keep data of people: they are asked for what they hold when a person wants it, and told when an account is deleted. One of user, board, none; can be repeated." enum:"user,board,none" default:"user,board" placeholder:"NAME"`
 
+	DocsClientID string `shown:"" name:"docs-client-id" help:"A public client with which administrators try the REST interface for operators in its reference at /admin/docs; its redirect URI is the issuer with /admin/docs/oauth2-redirect.html, and it has the scopes admin:read and admin:write. Empty: there is no /admin/docs." placeholder:"ID"`
+
 	FAPI2TokenAlg               string `name:"fapi2-token-alg" help:"What signs access tokens of clients with the profile fapi2. FAPI 2.0 forbids RS256: choose another as soon as every resource service takes it (user and board: --token-algs). One of ${algorithms}." enum:"${algorithms}" default:"RS256" placeholder:"ALG"`
 	DPoPNonces                  bool   `name:"dpop-nonces" help:"Require a nonce of this server in every DPoP proof (RFC 9449, section 8)."`
 	StrictAuthMethod            bool   `help:"Take a client's secret only by the method that the client is registered for. Otherwise clients without a profile may use client_secret_basic and client_secret_post alike."`

@@ -197,8 +197,8 @@ func (o *operator) disable(who *person, id, token string) {
 	}
 }
 
-// credentials makes a service with a scope of the administration, and returns its token.
-func (o *operator) credentials(id, scope string) string {
+// service makes a service with a scope of the administration, and returns its secret.
+func (o *operator) service(id, scope string) string {
 	o.t.Helper()
 	out := o.command("client", "create", "--id", id, "--name", id, "--grant-type", "client_credentials", "--scope", scope, "--format", "json")
 	var made struct {
@@ -207,9 +207,15 @@ func (o *operator) credentials(id, scope string) string {
 	if err := json.Unmarshal([]byte(out), &made); err != nil || made.Secret == "" {
 		o.t.Fatalf("%v: %s", err, out)
 	}
+	return made.Secret
+}
+
+// credentials makes a service with a scope of the administration, and returns its token.
+func (o *operator) credentials(id, scope string) string {
+	o.t.Helper()
 	var got tokens
 	call(o.t, "POST", o.r.Issuer+"/oauth2/token", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {id},
-		"client_secret": {made.Secret}}).decode(o.t, http.StatusOK, &got)
+		"client_secret": {o.service(id, scope)}}).decode(o.t, http.StatusOK, &got)
 	return got.Access
 }
 

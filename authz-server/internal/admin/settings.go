@@ -15,7 +15,7 @@ type Setting struct {
 	Name   string `json:"name"`             // of the flag, without its hyphens
 	Value  string `json:"value"`            // empty: it is not shown
 	Hidden bool   `json:"hidden,omitempty"` // it may be a secret; see Set
-	Set    bool   `json:"set"`              // it is not empty
+	Set    bool   `json:"is_set"`           // it is not empty
 }
 
 // SettingsOf lists the settings in a struct as kong reads them, embedded ones too.

@@ -40,6 +40,7 @@ type Config struct {
 	Streams  ssf.Rules            // says what the event stream of a client may be
 	Services []string             // those of --data-services, whose streams stay
 	Metrics  *prometheus.Registry // nil: nothing is measured
+	Docs     string               // public client with which people try the interface at /admin/docs; empty: there is no such page
 }
 
 // service is what the handlers share. It is immutable once made.
@@ -55,7 +56,7 @@ func New(cfg Config) (http.Handler, error) {
 	var err error
 	s.api, err = rest.New(rest.Config{
 		Issuer: cfg.Issuer.String(), Audience: cfg.Issuer.URL(adminaccess.Path), Verifier: cfg.Access.Verifier(), DPoP: cfg.Access.Proofs(),
-		Judge: s.judge, Log: cfg.Log, Metrics: cfg.Metrics, Below: adminaccess.Path,
+		Judge: s.judge, Log: cfg.Log, Metrics: cfg.Metrics, Below: adminaccess.Path, Docs: cfg.Docs,
 	}, resource)
 	if err != nil {
 		return nil, err
@@ -82,10 +83,13 @@ func Document(at issuer.URL) ([]byte, error) {
 // metadataPath is where the issuer has the resource's metadata.
 const metadataPath = "/.well-known/oauth-protected-resource"
 
+// docsPath is where the reference is, if there is one.
+const docsPath = adminaccess.Path + "/docs"
+
 // Ours tells whether a path below the issuer is one of this interface.
 func Ours(path string) bool {
 	return path == metadataPath+adminaccess.Path || path == adminaccess.Path+"/openapi.json" ||
-		path == adminaccess.Path+"/v1" || strings.HasPrefix(path, adminaccess.Path+"/v1/")
+		path == docsPath || strings.HasPrefix(path, docsPath+"/") || path == adminaccess.Path+"/v1" || strings.HasPrefix(path, adminaccess.Path+"/v1/")
 }
 
 // below takes the resource's path off those of requests.

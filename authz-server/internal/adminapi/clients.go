@@ -100,15 +100,15 @@ func metadataSchema(more map[string]*huma.Schema) *huma.Schema {
 	return schema
 }
 
-// Client is a client as it is shown: its metadata, and what the server knows beside it.
-type Client struct {
+// OAuthClient is a client as it is shown: its metadata, and what the server knows beside it.
+type OAuthClient struct {
 	client.Client
 	secret string // shown now, and never again; empty: none
 }
 
 var (
-	_ json.Marshaler      = Client{}
-	_ huma.SchemaProvider = Client{}
+	_ json.Marshaler      = OAuthClient{}
+	_ huma.SchemaProvider = OAuthClient{}
 )
 
 type clientExtras struct {
@@ -122,13 +122,13 @@ type clientExtras struct {
 }
 
 // MarshalJSON writes the client.
-func (c Client) MarshalJSON() ([]byte, error) {
+func (c OAuthClient) MarshalJSON() ([]byte, error) {
 	return c.JSONWith(clientExtras{c.CreatedAt, c.UpdatedAt, c.UsedAt, c.DisabledAt, !c.DisabledAt.IsZero(), c.Unvouched, c.secret})
 }
 
 // Schema describes the client, for huma.
-func (Client) Schema(r huma.Registry) *huma.Schema {
-	return named(r, "Client", func() *huma.Schema {
+func (OAuthClient) Schema(r huma.Registry) *huma.Schema {
+	return named(r, "OAuthClient", func() *huma.Schema {
 		extras := huma.SchemaFromType(r, reflect.TypeFor[clientExtras]())
 		schema := metadataSchema(extras.Properties)
 		schema.Required = append([]string{"client_id"}, extras.Required...)
@@ -136,25 +136,25 @@ func (Client) Schema(r huma.Registry) *huma.Schema {
 	})
 }
 
-func (s *service) listClients(ctx context.Context, actor admin.Actor, in *PageInput) (*listOf[Client], error) {
+func (s *service) listClients(ctx context.Context, actor admin.Actor, in *PageInput) (*listOf[OAuthClient], error) {
 	page, err := s.admin.ListClients(ctx, actor, in.Cursor, in.Limit)
-	return listedAs(page, err, func(c client.Client) Client { return Client{Client: c} })
+	return listedAs(page, err, func(c client.Client) OAuthClient { return OAuthClient{Client: c} })
 }
 
 // clientAnswer is the answer with a client.
-func clientAnswer(c Client, err error) (*versioned[Client], error) {
+func clientAnswer(c OAuthClient, err error) (*versioned[OAuthClient], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &versioned[Client]{rest.ETag(admin.ClientVersion(c.Client)), c}, nil
+	return &versioned[OAuthClient]{rest.ETag(admin.ClientVersion(c.Client)), c}, nil
 }
 
-func (s *service) readClient(ctx context.Context, actor admin.Actor, id string) (Client, error) {
+func (s *service) readClient(ctx context.Context, actor admin.Actor, id string) (OAuthClient, error) {
 	c, err := s.admin.Client(ctx, actor, id)
-	return Client{Client: c}, err
+	return OAuthClient{Client: c}, err
 }
 
-func (s *service) getClient(ctx context.Context, actor admin.Actor, in *ClientInput) (*versioned[Client], error) {
+func (s *service) getClient(ctx context.Context, actor admin.Actor, in *ClientInput) (*versioned[OAuthClient], error) {
 	return clientAnswer(s.readClient(ctx, actor, string(in.ID)))
 }
 
@@ -167,11 +167,11 @@ type createClientInput struct {
 type createdClient struct {
 	Location string `header:"Location" doc:"Where it is."`
 	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     Client
+	Body     OAuthClient
 }
 
-func issued(made directory.Issued, err error) (Client, error) {
-	return Client{made.Client, made.Secret}, err
+func issued(made directory.Issued, err error) (OAuthClient, error) {
+	return OAuthClient{made.Client, made.Secret}, err
 }
 
 func (s *service) createClient(ctx context.Context, actor admin.Actor, in *createClientInput) (*createdClient, error) {
@@ -181,9 +181,9 @@ func (s *service) createClient(ctx context.Context, actor admin.Actor, in *creat
 	}
 	id, _ := members["client_id"].(string)
 	delete(members, "client_id")
-	made, err := once(ctx, in.CreateInput, "create-client", in.Body, func(ctx context.Context) (Client, error) {
+	made, err := once(ctx, in.CreateInput, "create-client", in.Body, func(ctx context.Context) (OAuthClient, error) {
 		return issued(s.admin.CreateClient(ctx, actor, id, members, in.Reason))
-	}, func(id string) (Client, error) { return s.readClient(ctx, actor, id) })
+	}, func(id string) (OAuthClient, error) { return s.readClient(ctx, actor, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (c clientChange) read() (members client.Patch, disabled *bool, err error) {
 	return members, disabled, err
 }
 
-func (s *service) updateClient(ctx context.Context, actor admin.Actor, in *updateClientInput) (*versioned[Client], error) {
+func (s *service) updateClient(ctx context.Context, actor admin.Actor, in *updateClientInput) (*versioned[OAuthClient], error) {
 	if _, err := rest.IfMatch(in.IfMatch); err != nil {
 		return nil, err
 	}
@@ -277,14 +277,14 @@ type createSecretInput struct {
 	}
 }
 
-func (s *service) createSecret(ctx context.Context, actor admin.Actor, in *createSecretInput) (*versioned[Client], error) {
+func (s *service) createSecret(ctx context.Context, actor admin.Actor, in *createSecretInput) (*versioned[OAuthClient], error) {
 	b, id := in.Body, string(in.ID)
-	return clientAnswer(once(ctx, in.CreateInput, "create-client-secret", []any{id, b}, func(ctx context.Context) (Client, error) {
+	return clientAnswer(once(ctx, in.CreateInput, "create-client-secret", []any{id, b}, func(ctx context.Context) (OAuthClient, error) {
 		if b.Compromised {
 			return issued(s.admin.RotateCompromised(ctx, actor, id, b.Reason.Reason))
 		}
 		return issued(s.admin.RotateSecret(ctx, actor, id, time.Duration(b.Overlap)*time.Second, b.Reason.Reason))
-	}, func(string) (Client, error) { return s.readClient(ctx, actor, id) }))
+	}, func(string) (OAuthClient, error) { return s.readClient(ctx, actor, id) }))
 }
 
 func (s *service) listInitialTokens(ctx context.Context, actor admin.Actor, in *PageInput) (*listOf[admin.InitialToken], error) {

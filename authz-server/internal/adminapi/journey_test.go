@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -388,4 +389,30 @@ func TestWhereATokenIsToBeHad(t *testing.T) {
 	if document := get("/admin/openapi.json").object(t); document["openapi"] != "3.1.0" {
 		t.Errorf("%v", document["openapi"])
 	}
+}
+
+// The reference comes from this server alone, and runs nothing but what is served beside it.
+func TestTheReferenceLoadsNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	w := one(t)
+	get := func(path string) reply { return w.want(200, ask{method: "GET", path: path}) }
+	page := get("/docs")
+	for _, part := range []string{"script-src 'self'", "default-src 'none'", "frame-ancestors 'none'"} {
+		if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, part) {
+			t.Errorf("the policy lacks %s: %s", part, policy)
+		}
+	}
+	linked := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
+	for _, one := range linked {
+		if strings.Contains(one[1], "//") || !strings.HasPrefix(one[1], "docs/") && one[1] != "openapi.json" {
+			t.Errorf("the page loads %s", one[1])
+			continue
+		}
+		get("/" + one[1])
+	}
+	if len(linked) < 3 || !strings.Contains(page.body, `"openapi.json"`) || !strings.Contains(page.body, `"console"`) {
+		t.Errorf("%s", page.body)
+	}
+	get("/docs/oauth2-redirect.html")
+	w.want(404, ask{method: "GET", path: "/docs/nothing"})
 }

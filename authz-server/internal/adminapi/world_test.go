@@ -122,8 +122,8 @@ func (w *world) replica(outgoing *fetch.Client) (http.Handler, *admin.Admin) {
 	w.ok(err)
 	handler, err := adminapi.New(adminapi.Config{
 		Issuer: w.at, Admin: operating, Access: access, Log: slog.New(slog.DiscardHandler),
-		Services: []string{"user"},
-		Streams:  ssf.Rules{Issuer: w.at, KEK: keystest.KEK(w.t), Fetch: outgoing},
+		Services: []string{"user"}, Docs: "console",
+		Streams: ssf.Rules{Issuer: w.at, KEK: keystest.KEK(w.t), Fetch: outgoing},
 	})
 	w.ok(err)
 	return handler, operating

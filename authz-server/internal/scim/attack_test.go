@@ -303,6 +303,13 @@ func TestWhatDescribesTheServerIsThereForAnybody(t *testing.T) {
 		}
 		w.do(t, "okta", "GET", "/Nothing", "").wantError(404, "")
 		w.do(t, "okta", "GET", "/Users/a/b", "").wantError(404, "")
+		for _, path := range []string{"/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas"} {
+			for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+				if a := w.do(t, "okta", method, path, "{}").wantError(405, ""); a.Header.Get("Allow") != "GET" {
+					t.Errorf("%s %s: %v", method, path, a.Header)
+				}
+			}
+		}
 		if a := w.do(t, "okta", "DELETE", "/Users", "").wantError(405, ""); a.Header.Get("Allow") != "GET, POST" {
 			t.Error(a.Header)
 		}

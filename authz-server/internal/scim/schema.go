@@ -99,7 +99,7 @@ const (
 
 func plural(name, description string, value []*attribute, options ...func(*attribute)) *attribute {
 	return complexOf(name, description, append(value,
-		text("type", "What the value is for: work."), text("primary", "It is the only one.", boolean)), append(options, many)...)
+		text("type", "What the value is for: work.", func(a *attribute) { a.Canonical = []string{"work"} }), text("primary", "It is the only one.", boolean)), append(options, many)...)
 }
 
 var users = finish(&kind{

@@ -99,7 +99,10 @@ func (s *Server) refusing(p *problem) http.Handler {
 // missing is the answer where no route leads.
 func missing(w http.ResponseWriter, r *http.Request) error {
 	kind, rest, item := strings.Cut(strings.TrimPrefix(r.URL.Path, Path+"/"), "/")
+	describes := kind == "ServiceProviderConfig" || kind == "ResourceTypes" || kind == "Schemas"
 	switch {
+	case describes && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET")
 	case kind != "Users" && kind != "Groups" || strings.Contains(rest, "/"):
 		return &problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}
 	case rest == ".search":

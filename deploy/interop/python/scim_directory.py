@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import uuid
 
 from httpx2 import Client
 from scim2_client.engines.httpx2 import SyncSCIMClient
@@ -28,9 +29,20 @@ members = directory.query(Group, group.id).members
 directory.delete(Group, group.id)
 directory.delete(User, person.id)
 gone = directory.query(User, person.id, raise_scim_errors=False, expected_status_codes=[404])
+
+# The tester fills attributes with random words, unless the model has examples. Here a userName is an
+# address, some attributes are checked, and of several values one stays, which is the primary one.
+for model, field, examples in [
+    (User, "user_name", [f"{uuid.uuid4()}@example.com" for _ in range(100_000)]),
+    (User, "locale", ["ko-KR", "en"]), (User, "preferred_language", ["ko", "en"]), (User, "timezone", ["Asia/Seoul", "Europe/Berlin"]),
+    (User.PhoneNumbers, "value", ["+8223123456"]), (User.Addresses, "postal_code", ["04524"]), (User.Addresses, "country", ["KR"]),
+    *((one, "primary", [True]) for one in (User.Emails, User.PhoneNumbers, User.Photos, User.Addresses)),
+    *((one, "type", ["work"]) for one in (User.Emails, User.PhoneNumbers, User.Photos, User.Addresses)),
+]:
+    model.model_fields[field].examples = examples
 print(json.dumps({
     "id": person.id, "found": [one.id for one in found.resources], "active": again.active,
     "members": [one.value for one in members or []], "gone": int(gone.status) == 404,
     "checks": [{"status": one.status.name, "title": one.title, "reason": one.reason, "about": one.resource_type, "data": str(one.data)[:600]}
-               for one in check_server(SyncSCIMClient(http))],
+               for one in check_server(directory)],
 }))
