@@ -41,7 +41,7 @@ type query struct {
 
 // queryOf reads the query of a GET, or the body of a search by POST.
 func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q query, err error) {
-	params := map[string]any{}
+	var params map[string]any
 	if search {
 		if params, err = readBody(w, r, maxUser); err != nil {
 			return q, err
