@@ -175,6 +175,19 @@ func TestEveryPresetSaysWhatToDoAtTheProvider(t *testing.T) {
 	step.WantRedirect(t, "/admin/upstreams/github?done=upstream_created")
 	b.Get("/admin/upstreams/github").Want(t, http.StatusOK, "GitHub", "https://api.github.com/user",
 		"read:user user:email")
+	// Microsoft's tenants are ids, and stand with an issuer of several.
+	step = press(t, b, newProvider, press(t, b, newProvider, b.Get(newProvider), "next", "preset", "microsoft"), "next",
+		"logout", "yes")
+	press(t, b, newProvider, step, "create", "client_id", "abc", "client_secret", "s", "tenants", "ours").
+		Want(t, http.StatusUnprocessableEntity, `id="tenants-problem"`, ">\nours</textarea>")
+	press(t, b, newProvider, step, "create", "client_id", "abc", "client_secret", "s",
+		"tenants", "9B1DEB4D-3B7D-4BAD-9BDD-2B0D7B3DCB6D").
+		WantRedirect(t, "/admin/upstreams/microsoft?done=upstream_created")
+	b.Get("/admin/upstreams/microsoft").Want(t, http.StatusOK, "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d",
+		"Post-logout redirect URI", "Back-channel logout URI")
+	if u, err := w.Admin.Upstream(t.Context(), machine, "microsoft"); err != nil || !u.Logout {
+		t.Errorf("%+v %v", u, err)
+	}
 	// Apple's secret is a key, and a text that is none is refused without being shown.
 	step = press(t, b, newProvider, press(t, b, newProvider,
 		press(t, b, newProvider, b.Get(newProvider), "next", "preset", "apple"), "next"), "create",

@@ -51,6 +51,7 @@ const (
 	AdminUpstreamAddress Problem = "admin_upstream_address"
 	AdminUpstreamDomains Problem = "admin_upstream_domains"
 	AdminUpstreamClaims  Problem = "admin_upstream_claims"
+	AdminUpstreamTenants Problem = "admin_upstream_tenants"
 	AdminUpstreamSecret  Problem = "admin_upstream_secret"
 	AdminUpstreamKey     Problem = "admin_upstream_key"
 	AdminUpstreamUsed    Problem = "admin_upstream_used"
@@ -58,4 +59,4 @@ const (
 )
 
 var upstreamProblems = []Problem{AdminUpstreamPreset, AdminUpstreamName, AdminUpstreamTaken, AdminUpstreamTitle, AdminUpstreamClient, AdminUpstreamIssuer,
-	AdminUpstreamAddress, AdminUpstreamDomains, AdminUpstreamClaims, AdminUpstreamSecret, AdminUpstreamKey, AdminUpstreamUsed, AdminUpstreamLastWay}
+	AdminUpstreamAddress, AdminUpstreamDomains, AdminUpstreamClaims, AdminUpstreamTenants, AdminUpstreamSecret, AdminUpstreamKey, AdminUpstreamUsed, AdminUpstreamLastWay}

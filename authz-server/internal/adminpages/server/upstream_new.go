@@ -25,9 +25,9 @@ var upstreamSteps = []string{"provider", "rules", "connect"}
 // stepInputs are the inputs of the steps before the last, by step.
 var stepInputs = map[string][]string{
 	"provider": {"preset", "name", "title"},
-	"rules":    {"addresses", "address_domains", "signups", "strong_acr"},
+	"rules":    {"addresses", "address_domains", "signups", "strong_acr", "logout"},
 	"connect": {"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "claims", "client_id",
-		"team_id", "key_id", "auth_method",
+		"tenants", "team_id", "key_id", "auth_method",
 		"scope"}, // and the secret, which is never repeated
 }
 

@@ -19,6 +19,8 @@ import (
 const (
 	oauthPreset = "oauth2" // one of which an operator says everything
 	applePreset = "apple"  // whose secret is a key
+
+	microsoftPreset = "microsoft" // which has tenants
 )
 
 // ruleInputs say whom a provider lets in. answered: boxes are as they were ticked.
@@ -30,7 +32,7 @@ func ruleInputs(v *frame.Visit, s upstream.Settings, answered bool) []frame.Inpu
 		addresses.Options = append(addresses.Options, frame.Choice{Value: string(one), Label: words.Rules[string(one)],
 			Hint: words.RuleHints[string(one)], Chosen: chosen == string(one)})
 	}
-	return []frame.Input{
+	all := []frame.Input{
 		addresses,
 		{Kind: "area", Name: "address_domains", Label: words.Labels["address_domains"],
 			Hint: words.Hints["address_domains"], Inexact: true, Rows: 2,
@@ -41,6 +43,11 @@ func ruleInputs(v *frame.Visit, s upstream.Settings, answered bool) []frame.Inpu
 			Inexact: true, Rows: 2,
 			Value: v.Value("strong_acr", strings.Join(s.StrongACR, "\n"))},
 	}
+	if s.OpenID() { // others have no log-out to lead to
+		all = append(all, frame.Input{Kind: "check", Name: "logout", Label: words.Hints["logout"],
+			Ticked: answered && v.Typed.Has("logout") || !answered && s.Logout})
+	}
+	return all
 }
 
 // connectInputs say how this server speaks with a provider. secret: the secret is asked for, too.
@@ -54,8 +61,14 @@ func connectInputs(v *frame.Visit, s upstream.Settings, secret bool) (all []fram
 		}
 		return in
 	}
-	if s.Preset == "" || s.Preset == oauthPreset {
+	switch s.Preset {
+	case "", oauthPreset:
 		all = append(all, text("issuer", "url", s.Issuer, true))
+	case microsoftPreset:
+		issuer := text("issuer", "url", s.Issuer, true)
+		issuer.Hint = words.Hints["issuer_microsoft"]
+		all = append(all, issuer, frame.Input{Kind: "area", Name: "tenants", Label: words.Labels["tenants"], Hint: words.Hints["tenants"],
+			Value: v.Value("tenants", strings.Join(s.Tenants, "\n")), Inexact: true, Rows: 2})
 	}
 	if s.Preset == oauthPreset {
 		all = append(all, text("authorization_endpoint", "url", s.Authorization, true),
@@ -126,9 +139,9 @@ func typedSettings(typed url.Values, s *upstream.Settings) error {
 	}
 	if typed.Has("addresses") { // and so the other rules
 		s.Addresses = upstream.AddressRule(typed.Get("addresses"))
-		s.NoSignup = !typed.Has("signups")
+		s.NoSignup, s.Logout = !typed.Has("signups"), typed.Has("logout") && s.OpenID()
 	}
-	for name, into := range map[string]*[]string{"address_domains": &s.AddressDomains, "strong_acr": &s.StrongACR} {
+	for name, into := range map[string]*[]string{"address_domains": &s.AddressDomains, "strong_acr": &s.StrongACR, "tenants": &s.Tenants} {
 		if typed.Has(name) {
 			*into = frame.Lines(typed.Get(name))
 		}
@@ -158,7 +171,7 @@ func editUpstreamForm(v *frame.Visit) (frame.Form, error) {
 	if err != nil {
 		return f, err
 	}
-	if people.Number > 0 && (u.Preset == "" || u.Preset == oauthPreset) {
+	if people.Number > 0 && (u.Preset == "" || u.Preset == oauthPreset || u.Preset == microsoftPreset) {
 		f.Intro = append(f.Intro, howMany(v, people)+" "+words.IssuerWarning)
 	}
 	f.Button, f.Hidden = v.T.SaveButton, []frame.Input{{Name: "version", Value: v.Value("version", u.Version)}}

@@ -52,6 +52,7 @@ var upstreamWords = []frame.Translation{
 	{Of: "address_domains", Field: "address_domains", Problem: messages.AdminUpstreamDomains},
 	{Of: "claims", Field: "claims", Problem: messages.AdminUpstreamClaims},
 	{Of: "client_secret", Field: "client_secret", Problem: messages.AdminUpstreamSecret},
+	{Of: "tenants", Field: "tenants", Problem: messages.AdminUpstreamTenants},
 	{Of: "apple", Field: "team_id", Problem: messages.AdminUpstreamKey},
 }
 
@@ -143,7 +144,10 @@ func showUpstream(v *frame.Visit) error {
 // addressesToRegister are those of this server that the provider has to know.
 func addressesToRegister(v *frame.Visit, u admin.Upstream) (all []frame.Member) {
 	labels := v.T.Admin.Server.Upstreams.Labels
-	for _, one := range []struct{ name, address string }{{"redirect_uri", u.RedirectURI}} {
+	for _, one := range []struct{ name, address string }{
+		{"redirect_uri", u.RedirectURI}, {"post_logout_redirect_uri", u.PostLogoutRedirectURI},
+		{"backchannel_logout_uri", u.BackchannelLogoutURI},
+	} {
 		if one.address != "" {
 			all = append(all, frame.Member{Name: labels[one.name], Values: []string{one.address}, Code: true})
 		}
@@ -181,6 +185,8 @@ func upstreamFacts(v *frame.Visit, u admin.Upstream) (facts []frame.Member) {
 			fact.Values, fact.Code = []string{words.Rules[string(u.Addresses)]}, false
 		case "no_signup":
 			fact.Name, fact.Values, fact.Code = words.Signups, []string{v.YesNo(!u.NoSignup)}, false
+		case "logout":
+			fact.Name, fact.Values, fact.Code = words.Hints["logout"], []string{v.YesNo(u.Logout)}, false
 		default:
 			fact.Values = plainValues(v, values[name], &fact.Code)
 		}
