@@ -28,6 +28,7 @@ type AdminLog struct {
 	Client, ClientHint         string
 	Target, TargetHint         string
 	Since, Until               string
+	Zone                       func(name string) string // of what is typed there
 	Nothing, NoPerson          string
 	Kinds                      map[string]string // by package audit
 	Actors                     map[string]string // by kind

@@ -21,7 +21,7 @@ var adminLogEnglish = AdminLog{
 	Title: "Audit log", Intro: "Who did what, the latest first. Nobody can change an entry unnoticed: authz-server audit verify checks it.",
 	Kind: "What happened", AnyKind: "Anything", Person: "Person", PersonHint: "Their address or id.",
 	Client: "By app", ClientHint: "The client id of an app that did it.",
-	Target: "About", TargetHint: "An id, such as that of an app or a group.", Since: "From", Until: "Until",
+	Target: "About", TargetHint: "An id, such as that of an app or a group.", Since: "From", Until: "Until", Zone: func(name string) string { return "Time zone: " + name },
 	Nothing: "There are no such entries.", NoPerson: "Nobody has this address.",
 	Kinds: map[string]string{
 		"login.succeeded": "Logged in", "login.raised": "Proved more of who they are", "login.failed": "A log-in failed", "session.ended": "A session ended",

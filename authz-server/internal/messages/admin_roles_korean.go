@@ -21,7 +21,7 @@ var adminLogKorean = AdminLog{
 	Title: "감사 기록", Intro: "누가 무엇을 했는지 최신순으로 보여 드려요. 기록을 몰래 바꿀 수 없어요. authz-server audit verify 명령으로 확인할 수 있어요.",
 	Kind: "일어난 일", AnyKind: "전체", Person: "사람", PersonHint: "이메일 주소나 ID.",
 	Client: "작업한 앱", ClientHint: "작업한 앱의 클라이언트 ID.",
-	Target: "대상", TargetHint: "앱이나 그룹 등의 ID.", Since: "시작", Until: "끝",
+	Target: "대상", TargetHint: "앱이나 그룹 등의 ID.", Since: "시작", Until: "끝", Zone: func(name string) string { return "시간대: " + name },
 	Nothing: "해당하는 기록이 없어요.", NoPerson: "이 주소를 쓰는 사람이 없어요.",
 	Kinds: map[string]string{
 		"login.succeeded": "로그인", "login.raised": "추가 인증", "login.failed": "로그인 실패", "session.ended": "세션 종료",

@@ -26,7 +26,7 @@ var adminUpstreamsEnglish = AdminUpstreams{
 		"naver":     {"At NAVER Developers, register an application that uses NAVER Login, with the address below as its callback URL."},
 		"oauth2":    {"At the provider, register this server as a web application. It gets a client id and a secret there."},
 	},
-	RegisterTitle: "At the provider", HandOver: "Enter this redirect URI there, to the letter:",
+	RegisterTitle: "At the provider", HandOver: "Enter this there, to the letter:",
 	Optional: "Empty: as the provider has it.",
 
 	Labels: map[string]string{

@@ -26,7 +26,7 @@ var adminUpstreamsKorean = AdminUpstreams{
 		"naver":     {"네이버 개발자 센터에서 네이버 로그인을 쓰는 애플리케이션을 등록하고, 아래 주소를 Callback URL로 적어 주세요."},
 		"oauth2":    {"제공자에 이 서버를 웹 애플리케이션으로 등록해 주세요. 클라이언트 ID와 비밀 값을 받아요."},
 	},
-	RegisterTitle: "제공자에서 할 일", HandOver: "이 리디렉션 URI를 글자 그대로 등록해 주세요.",
+	RegisterTitle: "제공자에서 할 일", HandOver: "아래 주소를 글자 그대로 등록해 주세요.",
 	Optional: "비워 두면 제공자의 기본값을 써요.",
 
 	Labels: map[string]string{

@@ -21,6 +21,7 @@ func logRoutes(r *frame.Routes) { r.View("/admin/audit", showLog) }
 type logPage struct {
 	Kinds                                []frame.Choice
 	Person, Client, Target, Since, Until string
+	Zone                                 string // of Since and Until
 	Entries                              []logRow
 	Paging                               paging
 	Unknown                              bool // the person that is asked for
@@ -55,6 +56,7 @@ func showLog(v *frame.Visit) error {
 		Since:  v.Asked("since"), Until: v.Asked("until")}
 	q := admin.LogQuery{Person: page.Person, Client: page.Client, Target: page.Target, Kind: audit.Kind(v.Asked("kind")),
 		After: v.Asked("after"), Limit: frame.PageSize}
+	page.Zone = zoneOf(v).String()
 	q.Since, page.Since = readTime(v, page.Since)
 	q.Until, page.Until = readTime(v, page.Until)
 	words := v.T.Admin.Log
@@ -102,13 +104,17 @@ func showLog(v *frame.Visit) error {
 // localTime is the form of a time that a browser's input has.
 const localTime = "2006-01-02T15:04"
 
+// zoneOf is the zone in which the person types times.
+func zoneOf(v *frame.Visit) *time.Location {
+	if zone := v.Session.User.Zone(); zone != nil {
+		return zone
+	}
+	return time.UTC
+}
+
 // readTime reads a time in the person's zone, and returns it with its text; what is none is left out.
 func readTime(v *frame.Visit, text string) (time.Time, string) {
-	zone := v.Session.User.Zone()
-	if zone == nil {
-		zone = time.UTC
-	}
-	at, err := time.ParseInLocation(localTime, text, zone)
+	at, err := time.ParseInLocation(localTime, text, zoneOf(v))
 	if err != nil || at.Year() < 1 || at.Year() > 9999 {
 		return time.Time{}, ""
 	}

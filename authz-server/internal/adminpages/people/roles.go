@@ -33,6 +33,7 @@ type rolesPage struct {
 
 type resourceRoles struct {
 	Name, Path string
+	Definable  bool // it has scopes that bring a role into tokens
 	Roles      []definedRole
 }
 
@@ -66,7 +67,9 @@ func showRoles(v *frame.Visit) error {
 	}
 	var page rolesPage
 	for _, one := range resources.Items {
-		page.Resources = append(page.Resources, resourceRoles{Name: one.Name, Path: resourcePath(one.Name)})
+		page.Resources = append(page.Resources, resourceRoles{
+			Name: one.Name, Path: resourcePath(one.Name), Definable: len(one.Scopes) > 0,
+		})
 	}
 	for _, one := range all {
 		at := slices.IndexFunc(page.Resources, func(r resourceRoles) bool { return r.Name == one.Resource })

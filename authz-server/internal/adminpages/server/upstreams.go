@@ -251,9 +251,10 @@ func loseWay(v *frame.Visit, people admin.UpstreamPeople) (lines []string) {
 		lines = append(lines, howMany(v, people))
 	}
 	if people.Only > 0 {
-		names := make([]string, len(people.Some))
-		for i, one := range people.Some {
-			names[i] = one.Email
+		const some = 5 // all that the page of the provider names are too many for a form
+		names := []string{}
+		for _, one := range people.Some[:min(some, len(people.Some))] {
+			names = append(names, one.Email)
 		}
 		list := strings.Join(names, ", ")
 		if people.Only > len(names) || people.More {
