@@ -21,11 +21,11 @@ import (
 
 // administration makes what operators do at this server, for every interface by which they do it.
 func (p *program) administration(
-	s *store.Store, at issuer.URL, ring *keys.Ring, clients *directory.Clients, mailer *mail.Mailer, breaches *passwords.Breaches,
+	s *store.Store, at issuer.URL, ring *keys.Ring, clients *directory.Clients, mailer *mail.Mailer, hasher *passwords.Hasher,
 	resources []client.Resource, toUpstreams *fetch.Client,
 ) *admin.Admin {
 	return admin.New(admin.Config{
-		Store: s, Audit: audit.New(s), Now: p.now, Issuer: at, Clients: clients, Breaches: breaches, Mail: mailer,
+		Store: s, Audit: audit.New(s), Now: p.now, Issuer: at, Clients: clients, Passwords: hasher, Mail: mailer,
 		Notices:  &notices.Notices{Store: s, Mail: mailer, Now: p.now, Account: at.URL("/account")},
 		ListKeys: ring.List, Ring: ring, KEK: ring.KEK(), KeyRotation: p.settings.KeyRotation,
 		Settings: admin.SettingsOf(p.settings), Resources: resources, CheckAddress: toUpstreams.Check,

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
@@ -144,7 +146,11 @@ type secretsFile struct {
 
 func (s *secretsFile) keep(secrets map[string]string) (err error) {
 	if s.file == nil {
-		if s.file, err = os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+		s.file, err = os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("--secrets-out: %s is there already, and may have secrets that are in use. If an 'apply' ended early: its secrets count unless 'apply --dry-run' says that their clients are to be created; then remove it", s.path)
+		}
+		if err != nil {
 			return fmt.Errorf("--secrets-out: %w", err)
 		}
 	}
@@ -158,10 +164,21 @@ func (s *secretsFile) keep(secrets map[string]string) (err error) {
 	if err == nil {
 		err = s.file.Sync()
 	}
+	if err == nil { // its name too: the machine may stop once the database has the secrets
+		err = syncFolder(filepath.Dir(s.path))
+	}
 	if err != nil {
 		return fmt.Errorf("--secrets-out: %w", err)
 	}
 	return nil
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path) //nolint:gosec // G304: the operator names it
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // close closes the file, and removes it if nobody has the secrets in it. It tells whether there is a

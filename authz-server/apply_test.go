@@ -3,12 +3,17 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/apply"
+	"github.com/maru-auth/maru/authz-server/internal/upstream"
 	"github.com/maru-auth/maru/internal/cli"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -178,5 +183,164 @@ func TestTwoApplyAtOnce(t *testing.T) {
 		if made != 1 {
 			t.Errorf("%d of them made it", made)
 		}
+	})
+}
+
+// runIn is run in an environment.
+func (c commandLine) runIn(environ []string, args ...string) (string, error) {
+	c.t.Helper()
+	served(c.t, c.url)
+	var out, errs bytes.Buffer
+	p := &program{in: strings.NewReader(""), out: &out, errs: &errs, now: time.Now, environ: environ}
+	err := p.run(c.t.Context(), append([]string{"--database-url=" + c.url, "--key-encryption-key=" + testKEK}, args...))
+	return out.String(), err
+}
+
+func TestASecretComesFromTheEnvironment(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		file := configuration(t, `
+clients:
+- {client_id: shop, client_name: Shop, redirect_uris: ["https://shop.example/cb"], client_secret_env: SHOP_SECRET}
+`)
+		const one, other = "a-secret-of-the-shop-that-is-long-enough-0001", "a-secret-of-the-shop-that-is-long-enough-0002"
+		for name, environ := range map[string][]string{"not set": nil, "empty": {"SHOP_SECRET="}, "blank": {"SHOP_SECRET= \t"}, "another's": {"SHOP_SECRETS=" + one}} {
+			if out, err := c.runIn(environ, "apply", file); err == nil || !strings.Contains(err.Error(), "client_secret_env") || !strings.Contains(err.Error(), "line 3") {
+				t.Errorf("%s: %v %s", name, err, out)
+			}
+		}
+		hides(t, c.must("client", "list"), "shop")
+		apply := func(secret string) string {
+			t.Helper()
+			out, err := c.runIn([]string{"SHOP_SECRET=" + secret}, "apply", file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hides(t, out, secret)
+			return out
+		}
+		shows(t, apply(one), "+ clients/shop", `client_secret: "(secret)"`)
+		secrets(t, c.store(), "shop", one)
+		shows(t, apply(one), "nothing to change")
+		shows(t, apply(other), "~ clients/shop", "client_secret")
+		if works := secrets(t, c.store(), "shop", other); len(works) != 1 {
+			t.Error("the other secret does not work")
+		}
+		// Without the variable it fails, and the secret stays.
+		if _, err := c.runIn(nil, "apply", file); err == nil {
+			t.Error("a variable that is gone is taken")
+		}
+		secrets(t, c.store(), "shop", other)
+		hides(t, c.must("audit", "list", "--format=json", "--limit=0"), one, other)
+	})
+}
+
+func TestAnUpstreamsSecretIsAppliedOnceAndShownNowhere(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		const one, other = "upstreams-secret-0001", "upstreams-secret-0002"
+		secretFile := filepath.Join(t.TempDir(), "secret")
+		file := configuration(t, `
+upstreams:
+- {name: google, preset: google, client_id: x, client_secret_file: `+secretFile+`}
+`)
+		c.refused([]string{"apply", file}, "upstreams/google", "line 3")
+		apply := func(secret string) string {
+			t.Helper()
+			if err := os.WriteFile(secretFile, []byte(secret+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out := c.must("apply", file)
+			hides(t, out, secret)
+			return out
+		}
+		has := func(want string) {
+			t.Helper()
+			stored, err := c.store().Upstreams.Upstream(t.Context(), "google")
+			if err != nil || !upstream.SecretIs(kek(t), stored, want) {
+				t.Errorf("it has another secret: %v", err)
+			}
+			hides(t, string(stored.Secret)+stored.Settings, want)
+		}
+		shows(t, apply(one), "+ upstreams/google", `client_secret: "(secret)"`)
+		has(one)
+		shows(t, apply(one), "nothing to change")
+		shows(t, apply(other), "~ upstreams/google", "client_secret")
+		has(other)
+		// One that says nothing of a secret leaves it.
+		shows(t, c.must("apply", configuration(t, "upstreams:\n- {name: google, preset: google, client_id: y}\n")), "~ client_id")
+		has(other)
+		for name, secret := range map[string]string{"empty": " \n", "endless": strings.Repeat("x", 17<<10)} {
+			if err := os.WriteFile(secretFile, []byte(secret), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c.refused([]string{"apply", file}, "client_secret_file", "line 3")
+			t.Log(name)
+		}
+		hides(t, c.must("audit", "list", "--format=json", "--limit=0"), one, other)
+	})
+}
+
+// The machine stops when the secrets are on disk, and the database has nothing yet. The operator finds
+// the file, learns that nothing counts, and begins again.
+func TestApplyThatDiedBeforeTheCommitIsDoneAgain(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		text := `
+clients:
+- {client_id: shop, client_name: Shop, redirect_uris: ["https://shop.example/cb"]}
+`
+		file, path := configuration(t, text), filepath.Join(t.TempDir(), "secrets.json")
+		served(t, c.url)
+		p := &program{in: strings.NewReader(""), out: io.Discard, errs: io.Discard, now: time.Now}
+		parser, err := p.parser(t.Context())
+		if err == nil {
+			_, err = parser.Parse([]string{"--database-url=" + c.url, "--key-encryption-key=" + testKEK, "version"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := apply.Read([]byte(text), p.variable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := &secretsFile{path: path}
+		died := errors.New("the machine stops")
+		if err := p.withConfiguration(t.Context(), func(a *admin.Admin) error {
+			_, err := apply.Apply(t.Context(), a, p.machine(), read, apply.Options{Keep: func(secrets map[string]string) error {
+				if err := kept.keep(secrets); err != nil {
+					t.Error(err)
+				}
+				return died // and so nothing is committed, and nobody tidies up
+			}})
+			return err
+		}); !errors.Is(err, died) {
+			t.Fatal(err)
+		}
+		lost, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(lost), "shop") {
+			t.Fatalf("%s %v", lost, err)
+		}
+		hides(t, c.must("client", "list"), "shop")
+
+		c.refused([]string{"apply", "--secrets-out", path, file}, "is there already", "--dry-run")
+		hides(t, c.must("client", "list"), "shop")
+		if still, err := os.ReadFile(path); err != nil || !bytes.Equal(still, lost) {
+			t.Errorf("the file was touched: %v", err)
+		}
+		if out, err := c.run("", "apply", "--dry-run", file); cli.Status(err) != 2 || !strings.Contains(out, "+ clients/shop") {
+			t.Errorf("%v %s", err, out)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		c.must("apply", "--secrets-out", path, file)
+		var now struct{ Clients map[string]string }
+		text2, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(text2, &now)
+		}
+		if err != nil || len(secrets(t, c.store(), "shop", now.Clients["shop"])) != 1 {
+			t.Errorf("%v %v", err, now)
+		}
+		// Had it died afterwards, nothing would be to do, and the file would count.
+		shows(t, c.must("apply", "--secrets-out", path, file), "nothing to change")
 	})
 }

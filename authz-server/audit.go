@@ -64,9 +64,37 @@ func (p *program) recordStart(ctx context.Context, s *store.Store) error {
 			detail[one.Name] = one.Value
 		}
 	}
-	return audit.New(s).Record(ctx, audit.Entry{
+	if err := audit.New(s).Record(ctx, audit.Entry{
 		Kind: audit.SettingsStarted, Target: audit.Target{Kind: "server", Label: p.settings.Issuer}, Detail: detail,
-	})
+	}); err != nil {
+		return err
+	}
+	return p.recordTerms(ctx, s)
+}
+
+// termsID is what the terms of service are called as the target of entries.
+const termsID = "terms of service"
+
+// recordTerms notes that the terms which people agree to are others than the log knows.
+func (p *program) recordTerms(ctx context.Context, s *store.Store) error {
+	log := audit.New(s)
+	last, err := log.List(ctx, auditlog.Filter{TargetID: termsID, Limit: 1})
+	if err != nil {
+		return err
+	}
+	inForce := map[string]any{"version": p.settings.TermsVersion, "url": p.settings.TermsURL, "privacy": p.settings.PrivacyURL}
+	before := map[string]any{"version": "", "url": "", "privacy": ""}
+	if len(last) > 0 {
+		before = last[0].Detail
+	}
+	same := true
+	for name, value := range inForce {
+		same = same && before[name] == value
+	}
+	if same {
+		return nil
+	}
+	return log.Record(ctx, audit.Entry{Kind: audit.TermsChanged, Target: audit.Target{Kind: "terms", ID: termsID}, Detail: inForce})
 }
 
 // operator is who runs a command, for the audit log: the account of the process, which nobody can

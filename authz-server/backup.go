@@ -22,11 +22,31 @@ func (cmd backupCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if err := p.recordBackup(ctx, cmd.File, about); err != nil {
+		return fmt.Errorf("%s is written and good, but the audit log does not say so: %w", cmd.File, err)
+	}
 	if cmd.Format == "json" {
 		return cli.PrintJSON(p.out, about)
 	}
 	_, err = fmt.Fprintf(p.out, "wrote and checked %s, and %s.json about it: %s\nbring it back by 'authz-server restore'; or by hand, and then run 'authz-server after-restore'\n", cmd.File, cmd.File, about)
 	return err
+}
+
+// recordBackup notes in the audit log who has a copy of everything. A database of another version stays
+// as it is: opening it would bring it to this one's.
+func (p *program) recordBackup(ctx context.Context, file string, about backup.Manifest) error {
+	latest, err := store.SchemaVersion()
+	if err != nil {
+		return err
+	}
+	if about.Schema != latest {
+		_, err := fmt.Fprintf(p.errs, "the database has schema version %d, and this program's is %d: the audit log has no entry of the backup\n", about.Schema, latest)
+		return err
+	}
+	return p.withStore(ctx, func(s *store.Store) error {
+		return audit.New(s).Record(ctx, audit.Entry{Kind: audit.BackedUp, Target: audit.Target{Kind: "database"},
+			Detail: map[string]any{"file": file, "sha256": about.SHA256, "bytes": about.Bytes, "schema_version": about.Schema}})
+	})
 }
 
 type restoreCommand struct {

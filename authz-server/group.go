@@ -14,15 +14,16 @@ import (
 )
 
 type groupCommands struct {
-	Create groupCreate `cmd:"" help:"Make a group, to give roles to many people together."`
-	List   groupList   `cmd:"" help:"List the groups."`
-	Show   groupShow   `cmd:"" help:"Show a group's roles and list its members."`
-	Update groupUpdate `cmd:"" help:"Change a group's name, or what another directory calls it."`
-	Delete groupDelete `cmd:"" help:"Remove a group. Its members lose the roles that they have by it, and access tokens that may say so are revoked; apps get new ones."`
-	Add    groupAdd    `cmd:"" help:"Put people into a group."`
-	Remove groupRemove `cmd:"" help:"Take people out of a group. They lose the roles that they have by it, and access tokens that may say so are revoked."`
-	Grant  groupGrant  `cmd:"" help:"Give a role to a group: its members have it."`
-	Revoke groupRevoke `cmd:"" help:"Take a role from a group. Members who do not have it otherwise lose access tokens that may say so."`
+	Create  groupCreate  `cmd:"" help:"Make a group, to give roles to many people together."`
+	List    groupList    `cmd:"" help:"List the groups."`
+	Show    groupShow    `cmd:"" help:"Show a group's roles and list its members."`
+	Update  groupUpdate  `cmd:"" help:"Change a group's name, or what another directory calls it."`
+	Delete  groupDelete  `cmd:"" help:"Remove a group. Its members lose the roles that they have by it, and access tokens that may say so are revoked; apps get new ones."`
+	Add     groupAdd     `cmd:"" help:"Put people into a group."`
+	Remove  groupRemove  `cmd:"" help:"Take people out of a group. They lose the roles that they have by it, and access tokens that may say so are revoked."`
+	Grant   groupGrant   `cmd:"" help:"Give a role to a group: its members have it."`
+	Entrust groupEntrust `cmd:"" help:"Give a group to a directory that provisions by SCIM: it may change and remove it from then on, and the one that kept it may not any more."`
+	Revoke  groupRevoke  `cmd:"" help:"Take a role from a group. Members who do not have it otherwise lose access tokens that may say so."`
 }
 
 // group is the argument that names a group.

@@ -104,7 +104,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 		background.Go(func() { updateEmailKeys(working, s, log) })
 		background.Go(func() { s.Users.Index(working, log) })
-		background.Go(func() { admin.KeepStatistics(working, s.Statistics, metrics, log) })
+		background.Go(func() { admin.KeepStatistics(working, s, metrics, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{
@@ -256,7 +256,7 @@ func (p *program) assemble(
 	streams := ssf.New(ssf.Config{
 		Common: endpoints.Common(), Tokens: endpoints.Tokens, Store: s, Transmitter: events, Now: p.now, Closing: ctx,
 	})
-	administered := p.administration(s, at, ring, clients, mailer, breaches, resources, toUpstreams)
+	administered := p.administration(s, at, ring, clients, mailer, people.Passwords, resources, toUpstreams)
 	access, err := p.adminTokens(ctx, s, at, ring, endpoints.Tokens, log)
 	if err != nil {
 		return nil, nil, err
@@ -276,7 +276,7 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	directories := scim.New(scim.Config{Issuer: at, Admin: administered, Log: log, Actor: access.Actor, Refused: access.Refused})
+	directories := scim.New(scim.Config{Issuer: at, Admin: administered, Log: log, Now: p.now, Actor: access.Actor, Refused: access.Refused})
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)

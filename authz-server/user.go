@@ -26,6 +26,7 @@ type userCommands struct {
 	RemoveFactors userRemoveFactors `cmd:"" help:"Turn two-step verification off for a person who lost their phone and their recovery codes: their password alone lets them in then, and no browser is trusted any more. Make sure that it is them who ask. They are told."`
 	SetPassword   userSetPassword   `cmd:"" help:"Give an account a new password, for a person who forgot theirs: its sessions end, and everything it allowed to applications is revoked."`
 	ResetLink     userResetLink     `cmd:"" help:"Print a link by which a person who forgot their password chooses another one. It works once. Hand it over to them alone, by a way on which you know them: whoever has it can take the account, unless a second step is set up."`
+	Entrust       userEntrust       `cmd:"" help:"Give accounts to a directory that provisions by SCIM: it may change and remove them from then on, and the one that kept them may not any more. A directory keeps the accounts that it makes; of others it changes none."`
 	SetRole       userSetRole       `cmd:"" help:"Replace the roles of an account. If it loses one, access tokens that may say so are revoked; apps get new ones."`
 }
 
@@ -79,7 +80,7 @@ func (cmd userSetPassword) Run(ctx context.Context, p *program) error {
 // withBreaches has a ask about new passwords, if the settings say whom.
 func (p *program) withBreaches(a *admin.Admin) (err error) {
 	log := slog.New(slog.NewTextHandler(p.errs, nil))
-	if a.Breaches, err = p.settings.breaches(log, nil, httpd.Calls{}, p.now); err != nil {
+	if a.Passwords.Breaches, err = p.settings.breaches(log, nil, httpd.Calls{}, p.now); err != nil {
 		return cli.Usage(err)
 	}
 	return nil

@@ -45,6 +45,25 @@ func readJSONLines(in io.Reader, take func(importedLine) error) error {
 	return fmt.Errorf("line %d is longer than %d KiB", number+1, maxImported>>10)
 }
 
+// bounded lets so much of a file be read for one account, so that a quote or a string that never ends
+// does not take all memory.
+type bounded struct {
+	in   io.Reader
+	left int
+}
+
+// begin lets the next account be read. Readers have a buffer of their own.
+func (b *bounded) begin() { b.left = 1 << 20 }
+
+func (b *bounded) Read(into []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("one account takes more than a megabyte; a quote or a bracket is not closed, perhaps")
+	}
+	n, err := b.in.Read(into[:min(len(into), b.left)])
+	b.left -= n
+	return n, err
+}
+
 // byteOrderMark is what some programs of Microsoft begin a text with.
 const byteOrderMark = "\ufeff"
 
@@ -69,7 +88,9 @@ var ownColumns = []string{"email", "name", "password_hash", "email_verified", "d
 // readCSV reads a table (RFC 4180) whose first line names its columns. A cell is text, whatever a
 // spreadsheet would take it for.
 func readCSV(in io.Reader, take func(importedLine) error) error {
-	buffered := bufio.NewReader(in)
+	within := &bounded{in: in}
+	within.begin()
+	buffered := bufio.NewReader(within)
 	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
 		buffered.Discard(len(byteOrderMark)) //nolint:errcheck // they were peeked at
 	}
@@ -97,6 +118,7 @@ func readCSV(in io.Reader, take func(importedLine) error) error {
 		return errors.New("line 1: there is no column email")
 	}
 	for {
+		within.begin()
 		record, err := table.Read()
 		if errors.Is(err, io.EOF) {
 			return nil

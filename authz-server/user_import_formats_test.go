@@ -190,12 +190,17 @@ func TestARealmOfKeycloakIsImported(t *testing.T) {
 		t.Errorf("%+v", otp)
 	}
 	for text, says := range map[string]string{
-		`{"realm": "shop"}`:   `no array "users"`,
-		`{"users": {}}`:       `no array "users"`,
-		`"users"`:             `no array "users"`,
-		`{"users": [{"usern`:  "user 1",
-		`[{"username": "x"}]`: "lines refused: 1",
-		``:                    "EOF",
+		`{"realm": "shop"}`:  `no array "users"`,
+		`{"users": {}}`:      `no array "users"`,
+		`"users"`:            `no array "users"`,
+		`{"users": [{"usern`: "user 1",
+		`{"users": [{"serviceAccountClientId": "x"}`:                       "the file ends before user 2",
+		`{"users": [{"serviceAccountClientId": "x"},`:                      "the file ends before user 2",
+		`[{"serviceAccountClientId": "x"}, `:                               "the file ends before user 2",
+		`{"users": [{"username": "` + strings.Repeat("x", 3<<20):           "more than a megabyte",
+		`{"clients": "` + strings.Repeat("x", 65<<20) + `", "users": []}`:  "more than a megabyte",
+		`[{"username": "x"}]`:                                              "lines refused: 1",
+		``:                                                                 "EOF",
 		`{"users": [{"username": "` + strings.Repeat("x", 65<<10) + `"}]}`: "lines refused: 1",
 	} {
 		if _, _, err := c.importing(text, "--format=keycloak"); err == nil || !strings.Contains(err.Error(), says) {

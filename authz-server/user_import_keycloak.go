@@ -43,14 +43,18 @@ var leftOut = []string{"roles", "groups", "log-ins by other providers", "other a
 // keycloakReader reads a realm's export: an object with a member "users", or their array.
 func keycloakReader(dropSecondSteps bool) importer {
 	return func(in io.Reader, take func(importedLine) error) error {
-		decoder := json.NewDecoder(in)
-		if err := findUsers(decoder); err != nil {
+		within := &bounded{in: in}
+		decoder := json.NewDecoder(within)
+		if err := findUsers(decoder, within); err != nil {
 			return err
 		}
-		for n := 1; decoder.More(); n++ {
+		n := 1
+		for ; within.more(decoder); n++ {
 			line := importedLine{at: fmt.Sprintf("user %d", n)}
 			var text json.RawMessage
-			if err := decoder.Decode(&text); err != nil {
+			if err := decoder.Decode(&text); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return endsEarly(n)
+			} else if err != nil {
 				return fmt.Errorf("%s: %w", line.at, err)
 			}
 			var user keycloakUser
@@ -69,12 +73,29 @@ func keycloakReader(dropSecondSteps bool) importer {
 				return err
 			}
 		}
+		if end, err := decoder.Token(); err != nil || end != json.Delim(']') {
+			return endsEarly(n)
+		}
 		return nil
 	}
 }
 
+func endsEarly(n int) error {
+	return fmt.Errorf("the file ends before user %d, or within: it is not the whole of an export", n)
+}
+
+// more tells whether there is another element, and lets it be read.
+func (b *bounded) more(decoder *json.Decoder) bool {
+	b.begin()
+	return decoder.More()
+}
+
+// largestMember is how long what is not about users may be in an export, in bytes.
+const largestMember = 64 << 20
+
 // findUsers reads on to the first user.
-func findUsers(decoder *json.Decoder) error {
+func findUsers(decoder *json.Decoder, within *bounded) error {
+	within.begin()
 	none := errors.New(`this is no export of a realm: there is no array "users"`)
 	first, err := decoder.Token()
 	if err != nil {
@@ -86,12 +107,13 @@ func findUsers(decoder *json.Decoder) error {
 	if first != json.Delim('{') {
 		return none
 	}
-	for decoder.More() {
+	for within.more(decoder) {
 		name, err := decoder.Token()
 		if err != nil {
 			return err
 		}
 		if name != "users" {
+			within.left = largestMember
 			var skipped json.RawMessage
 			if err := decoder.Decode(&skipped); err != nil {
 				return err

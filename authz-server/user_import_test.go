@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,23 @@ func TestALineThatIsTooLongEndsAnImport(t *testing.T) {
 	c := commandLine{t, sqldbtest.SQLite(t)}
 	out, _, err := c.importing(`{"email": "mina@example.org", "name": "Mina"}` + "\n" + strings.Repeat(" ", 65<<10) + "{}\n")
 	if err == nil || err.Error() != "line 2 is longer than 64 KiB" || out != "accounts imported: 1\n" {
+		t.Error(out, err)
+	}
+}
+
+// A quote that never ends does not take all memory, and half a file is not taken for the whole.
+func TestATableWhoseQuoteNeverEndsEndsAnImport(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	_, _, err := c.importing("email,name\nmina@example.org,Mina\njun@example.org,\""+strings.Repeat("x\n", 2<<20), "--format=csv")
+	if err == nil || !strings.Contains(err.Error(), "more than a megabyte") {
+		t.Error(err)
+	}
+	many := "email,name\n"
+	for i := range 30_000 {
+		many += fmt.Sprintf("%d@example.org,%s\n", i, strings.Repeat("n", 90))
+	}
+	out, _, err := c.importing(many, "--format=csv", "--dry-run")
+	if err != nil || !strings.Contains(out, "30000") {
 		t.Error(out, err)
 	}
 }

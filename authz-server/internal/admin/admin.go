@@ -6,8 +6,8 @@
 // what the person concerned is told.
 //
 // Errors are the same everywhere: [*Refused] from the decision table, [*FieldError] about an input,
-// and [store.ErrNotFound], [store.ErrExists] and [store.ErrStale] about what it is for. Any other
-// error is the server's fault.
+// [store.ErrNotFound], [store.ErrExists] and [store.ErrStale] about what it is for, and [ErrBusy].
+// Any other error is the server's fault.
 package admin
 
 import (
@@ -47,8 +47,8 @@ type Config struct {
 	// CheckAddress judges the addresses that the server calls because of what operators set, as
 	// a fetch.Client does; nil: nobody does.
 	CheckAddress func(address string) error
-	Breaches     *passwords.Breaches // is asked about new passwords; nil: nobody is
-	Mail         notices.Mailer      // queues letters; nil: no mail is sent
+	Passwords    *passwords.Hasher // hashes and judges new passwords; nil: one of its own, that asks no Breaches
+	Mail         notices.Mailer    // queues letters; nil: no mail is sent
 	// SendNow sends a letter past the queue, so that whoever acts sees what the mail server says;
 	// nil: it is queued by Mail.
 	SendNow func(ctx context.Context, to, language string, letter mail.Letter) error
@@ -66,7 +66,12 @@ type Config struct {
 type Admin struct{ Config }
 
 // New makes an Admin. Store, Audit, Notices and Now must be set.
-func New(cfg Config) *Admin { return &Admin{cfg} }
+func New(cfg Config) *Admin {
+	if cfg.Passwords == nil {
+		cfg.Passwords = passwords.New()
+	}
+	return &Admin{cfg}
+}
 
 // FieldError says what is wrong with an input.
 type FieldError struct {

@@ -9,22 +9,23 @@ import (
 
 // What needs attention.
 const (
-	QueueFailing  = "queue_failing"  // deliveries were given up
-	QueueLate     = "queue_late"     // the oldest has waited for a quarter of an hour
-	StreamFailing = "stream_failing" // a receiver does not answer, or refuses
-	StreamStopped = "stream_stopped" // events wait or are dropped, because the stream is paused or disabled
-	KeyOld        = "key_old"        // a signing key should have been followed by another
-	KeyMissing    = "key_missing"    // nothing signs for an algorithm
-	ClockWrong    = "clock_wrong"    // this machine's clock differs from the database's
-	LogLate       = "log_late"       // entries of the audit log wait for their places
-	Guessing      = "guessing"       // many tries fail for one account, or from one network
+	QueueFailing  = "queue_failing"   // deliveries were given up
+	QueueLate     = "queue_late"      // the oldest has waited for a quarter of an hour
+	StreamFailing = "stream_failing"  // a receiver does not answer, or refuses
+	StreamStopped = "stream_stopped"  // events wait or are dropped, because the stream is paused or disabled
+	KeyOld        = "key_old"         // a signing key should have been followed by another
+	KeyMissing    = "key_missing"     // nothing signs for an algorithm
+	ClockWrong    = "clock_wrong"     // this machine's clock differs from the database's
+	LogLate       = "log_late"        // entries of the audit log wait for their places
+	Guessing      = "guessing"        // many tries fail for one account, or from one network
+	Hammered      = "client_hammered" // a client's token requests are refused far more often than usual
 	NoAdmin       = "no_administrator"
 )
 
 // Attention is something that an operator should look at.
 type Attention struct {
 	What  string    `json:"what"`
-	About string    `json:"about,omitempty"` // a queue, stream, key, or what tries are counted under
+	About string    `json:"about,omitempty"` // a queue, stream, key, client, or what tries are counted under
 	Count int64     `json:"count,omitempty"` // 1000 stands for more
 	Since time.Time `json:"since,omitzero"`
 	Error string    `json:"error,omitempty"`
@@ -37,6 +38,10 @@ const (
 	keyOverdue    = 14 * 24 * time.Hour // after its turn has ended
 	keyAge        = 400 * 24 * time.Hour
 	guessesBefore = 50
+
+	refusalsBefore  = 100 // of a client, within an hour
+	refusalsTimes   = 5   // as many as in an hour of the day before
+	hammeredClients = 20  // that are looked at
 )
 
 // Attention returns what needs attention now; nothing, if all is well.
@@ -46,7 +51,7 @@ func (a *Admin) Attention(ctx context.Context, actor Actor) ([]Attention, error)
 	}
 	all := []Attention{}
 	for _, look := range []func(context.Context) ([]Attention, error){
-		a.lookAtQueues, a.lookAtStreams, a.lookAtKeys, a.lookAtServer, a.lookAtTries,
+		a.lookAtQueues, a.lookAtStreams, a.lookAtKeys, a.lookAtServer, a.lookAtTries, a.lookAtClients,
 	} {
 		found, err := look(ctx)
 		if err != nil {
@@ -144,4 +149,28 @@ func (a *Admin) lookAtTries(ctx context.Context) (all []Attention, err error) {
 		}
 	}
 	return all, err
+}
+
+// lookAtClients finds clients whose token requests were refused, or put off, in the last hour or so far
+// more often than in the day before: by an app that goes on with what it should have forgotten, or by
+// somebody who tries secrets or codes.
+func (a *Admin) lookAtClients(ctx context.Context) (all []Attention, err error) {
+	hour := a.Now().Add(-time.Hour)
+	refused, err := a.Store.Refusals.Since(ctx, hour)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range refused[:min(len(refused), hammeredClients)] {
+		if one.Count < refusalsBefore {
+			break
+		}
+		before, err := a.Store.Refusals.Of(ctx, one.ClientID, hour.Add(-24*time.Hour), hour)
+		if err != nil {
+			return nil, err
+		}
+		if one.Count*24 >= before*refusalsTimes {
+			all = append(all, Attention{What: Hammered, About: one.ClientID, Count: one.Count, Since: one.Last})
+		}
+	}
+	return all, nil
 }

@@ -22,7 +22,7 @@ func (a *Admin) clientTarget(all ...client.Client) Target {
 	if a.Issuer.String() != "" {
 		own = a.Issuer.URL("/admin")
 	}
-	return Target{slices.ContainsFunc(all, func(c client.Client) bool {
+	return Target{Administrative: slices.ContainsFunc(all, func(c client.Client) bool {
 		return RightsOf(c.Scopes()) != 0 || own != "" && slices.Contains(c.TokenExchangeAudiences, own)
 	})}
 }

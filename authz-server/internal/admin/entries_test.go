@@ -1,9 +1,11 @@
 package admin_test
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
@@ -13,7 +15,8 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
 
-// A new operation that changes something has to be added here, and to leave an entry.
+// A new operation that changes something has to be added here, or in [otherOperations], and to leave an
+// entry.
 func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx, id := t.Context(), w.Person.ID
@@ -25,108 +28,108 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 		w.Exec(t, `INSERT INTO totp (user_id, secret, confirmed_at, last_step, created_at) VALUES ('`+id+`', CAST('x' AS BYTEA), 1, 0, 1)`)
 		w.Exec(t, `UPDATE users SET second_step = TRUE WHERE id = '`+id+`'`)
 		w.Code(t, "g1", true)
-		for _, one := range []struct {
-			name string
-			do   func(a admin.Actor) error
-		}{
-			{"create", func(a admin.Actor) error {
+		tried := map[string]bool{}
+		for _, one := range append([]operation{
+			{name: "CreatePerson", do: func(a admin.Actor) error {
 				_, err := w.CreatePerson(ctx, a, admin.NewPerson{Email: "new@example.com", Name: "New"}, reason)
 				return err
 			}},
-			{"edit", func(a admin.Actor) error { return w.EditPerson(ctx, a, id, "", []byte(`{"nickname":"a"}`), reason) }},
-			{"address", func(a admin.Actor) error { return w.SetEmail(ctx, a, id, "b@example.com", true, reason) }},
-			{"give role", func(a admin.Actor) error { return w.GiveRole(ctx, a, id, roles.Moderator, reason) }},
-			{"take role", func(a admin.Actor) error { return w.TakeRole(ctx, a, id, roles.Moderator, reason) }},
-			{"set roles", func(a admin.Actor) error {
+			{name: "EditPerson", do: func(a admin.Actor) error { return w.EditPerson(ctx, a, id, "", []byte(`{"nickname":"a"}`), reason) }},
+			{name: "SetEmail", do: func(a admin.Actor) error { return w.SetEmail(ctx, a, id, "b@example.com", true, reason) }},
+			{name: "GiveRole", do: func(a admin.Actor) error { return w.GiveRole(ctx, a, id, roles.Moderator, reason) }},
+			{name: "TakeRole", do: func(a admin.Actor) error { return w.TakeRole(ctx, a, id, roles.Moderator, reason) }},
+			{name: "SetRoles", do: func(a admin.Actor) error {
 				_, err := w.SetRoles(ctx, a, id, []roles.Role{roles.Moderator}, reason)
 				return err
 			}},
-			{"revoke grant", func(a admin.Actor) error { return w.RevokeGrant(ctx, a, "g1", reason) }},
-			{"withdraw consent", func(a admin.Actor) error { return w.WithdrawConsent(ctx, a, id, "app", reason) }},
-			{"end session", func(a admin.Actor) error { return w.EndSession(ctx, a, id, w.Session.ID, reason) }},
-			{"end sessions", func(a admin.Actor) error { return w.EndSessions(ctx, a, id, reason) }},
-			{"remove factors", func(a admin.Actor) error { return w.RemoveFactors(ctx, a, id, reason) }},
-			{"send reset", func(a admin.Actor) error { return w.SendReset(ctx, a, id, reason) }},
-			{"unlock", func(a admin.Actor) error { _, err := w.Unlock(ctx, a, id, reason); return err }},
-			{"unlock address", func(a admin.Actor) error { _, err := w.UnlockAddress(ctx, a, "203.0.113.1", reason); return err }},
-			{"create group", func(a admin.Actor) (err error) { group, err = w.CreateGroup(ctx, a, "Team", "", reason); return err }},
-			{"edit group", func(a admin.Actor) error {
+			{name: "RevokeGrant", do: func(a admin.Actor) error { return w.RevokeGrant(ctx, a, "g1", reason) }},
+			{name: "WithdrawConsent", do: func(a admin.Actor) error { return w.WithdrawConsent(ctx, a, id, "app", reason) }},
+			{name: "EndSession", do: func(a admin.Actor) error { return w.EndSession(ctx, a, id, w.Session.ID, reason) }},
+			{name: "EndSessions", do: func(a admin.Actor) error { return w.EndSessions(ctx, a, id, reason) }},
+			{name: "RemoveFactors", do: func(a admin.Actor) error { return w.RemoveFactors(ctx, a, id, reason) }},
+			{name: "SendReset", do: func(a admin.Actor) error { return w.SendReset(ctx, a, id, reason) }},
+			{name: "Unlock", do: func(a admin.Actor) error { _, err := w.Unlock(ctx, a, id, reason); return err }},
+			{name: "UnlockAddress", do: func(a admin.Actor) error { _, err := w.UnlockAddress(ctx, a, "203.0.113.1", reason); return err }},
+			{name: "CreateGroup", do: func(a admin.Actor) (err error) { group, err = w.CreateGroup(ctx, a, "Team", "", reason); return err }},
+			{name: "EditGroup", do: func(a admin.Actor) error {
 				_, err := w.EditGroup(ctx, a, group.ID, group.Version, "Team 2", "x", reason)
 				return err
 			}},
-			{"give group", func(a admin.Actor) error { return w.GiveGroup(ctx, a, group.ID, roles.Moderator, reason) }},
-			{"set group's roles", func(a admin.Actor) error {
+			{name: "GiveGroup", do: func(a admin.Actor) error { return w.GiveGroup(ctx, a, group.ID, roles.Moderator, reason) }},
+			{name: "SetGroupRoles", do: func(a admin.Actor) error {
 				_, err := w.SetGroupRoles(ctx, a, group.ID, []roles.Role{roles.Moderator, {Resource: "admin", Name: "admin"}}, reason)
 				if err == nil {
 					_, err = w.SetGroupRoles(ctx, a, group.ID, []roles.Role{roles.Moderator}, reason)
 				}
 				return err
 			}},
-			{"join", func(a admin.Actor) error { return w.Join(ctx, a, group.ID, id, reason) }},
-			{"leave", func(a admin.Actor) error { return w.Leave(ctx, a, group.ID, id, reason) }},
-			{"take group", func(a admin.Actor) error { return w.TakeGroup(ctx, a, group.ID, roles.Moderator, reason) }},
-			{"remove group", func(a admin.Actor) error { return w.RemoveGroup(ctx, a, group.ID, reason) }},
-			{"define role", func(a admin.Actor) error {
+			{name: "Join", do: func(a admin.Actor) error { return w.Join(ctx, a, group.ID, id, reason) }},
+			{name: "Leave", do: func(a admin.Actor) error { return w.Leave(ctx, a, group.ID, id, reason) }},
+			{name: "EntrustPerson", do: func(a admin.Actor) error { return w.EntrustPerson(ctx, a, id, "directory", reason) }},
+			{name: "EntrustGroup", do: func(a admin.Actor) error { return w.EntrustGroup(ctx, a, group.ID, "directory", reason) }},
+			{name: "TakeGroup", do: func(a admin.Actor) error { return w.TakeGroup(ctx, a, group.ID, roles.Moderator, reason) }},
+			{name: "RemoveGroup", do: func(a admin.Actor) error { return w.RemoveGroup(ctx, a, group.ID, reason) }},
+			{name: "DefineRole", do: func(a admin.Actor) error {
 				return w.DefineRole(ctx, a, roles.Definition{Role: roles.Role{Resource: "board", Name: "writer"}, Scopes: []string{"board:write"}}, reason)
 			}},
-			{"redefine role", func(a admin.Actor) error {
+			{name: "RedefineRole", do: func(a admin.Actor) error {
 				text := "Writes."
 				return w.RedefineRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, "", admin.RoleChange{Description: &text}, reason)
 			}},
-			{"undefine role", func(a admin.Actor) error {
+			{name: "UndefineRole", do: func(a admin.Actor) error {
 				return w.UndefineRole(ctx, a, roles.Role{Resource: "board", Name: "writer"}, reason)
 			}},
-			{"create resource", func(a admin.Actor) error { return w.CreateResource(ctx, a, orders, reason) }},
-			{"update resource", func(a admin.Actor) error { return w.UpdateResource(ctx, a, "", orders, reason) }},
-			{"delete resource", func(a admin.Actor) error { return w.DeleteResource(ctx, a, orders.Name, reason) }},
-			{"create upstream", func(a admin.Actor) error {
+			{name: "CreateResource", do: func(a admin.Actor) error { return w.CreateResource(ctx, a, orders, reason) }},
+			{name: "UpdateResource", do: func(a admin.Actor) error { return w.UpdateResource(ctx, a, "", orders, reason) }},
+			{name: "DeleteResource", do: func(a admin.Actor) error { return w.DeleteResource(ctx, a, orders.Name, reason) }},
+			{name: "CreateUpstream", do: func(a admin.Actor) error {
 				_, err := w.CreateUpstream(ctx, a, admin.NewUpstream{Name: "google", Settings: upstream.Settings{Preset: "google", ClientID: "x"}, Secret: "s"}, reason)
 				return err
 			}},
-			{"update upstream", func(a admin.Actor) error {
+			{name: "UpdateUpstream", do: func(a admin.Actor) error {
 				_, err := w.UpdateUpstream(ctx, a, "google", "", admin.UpstreamChange{Secret: "t"}, reason)
 				return err
 			}},
-			{"unlink identity", func(a admin.Actor) error {
+			{name: "UnlinkIdentity", do: func(a admin.Actor) error {
 				one, err := w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "google", Subject: "1", UserID: id})
 				if err == nil {
 					err = w.UnlinkIdentity(ctx, a, id, one.ID, true, reason)
 				}
 				return err
 			}},
-			{"create stream", func(a admin.Actor) (err error) {
+			{name: "CreateStream", do: func(a admin.Actor) (err error) {
 				_, err = w.CreateClient(ctx, a, "listens", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}, "scope": "ssf.read"}, reason)
 				if err == nil {
 					stream, err = w.CreateStream(ctx, a, w.rules(t), admin.NewStream{ClientID: "listens"}, reason)
 				}
 				return err
 			}},
-			{"update stream", func(a admin.Actor) error {
+			{name: "UpdateStream", do: func(a admin.Actor) error {
 				return w.UpdateStream(ctx, a, w.rules(t), stream.ID, admin.StreamChange{Events: streams.Types[:1]}, reason)
 			}},
-			{"verify stream", func(a admin.Actor) error { return w.VerifyStream(ctx, a, stream.ID, reason) }},
-			{"pause stream", func(a admin.Actor) error { return w.SetStreamStatus(ctx, a, stream.ID, streams.Paused, "", reason) }},
-			{"retry stream", func(a admin.Actor) error { _, err := w.RetryStream(ctx, a, stream.ID, reason); return err }},
-			{"delete stream", func(a admin.Actor) error { return w.DeleteStream(ctx, a, stream.ID, nil, reason) }},
-			{"delete upstream", func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "google", true, reason) }},
-			{"create client", func(a admin.Actor) error {
+			{name: "VerifyStream", do: func(a admin.Actor) error { return w.VerifyStream(ctx, a, stream.ID, reason) }},
+			{name: "SetStreamStatus", do: func(a admin.Actor) error { return w.SetStreamStatus(ctx, a, stream.ID, streams.Paused, "", reason) }},
+			{name: "RetryStream", do: func(a admin.Actor) error { _, err := w.RetryStream(ctx, a, stream.ID, reason); return err }},
+			{name: "DeleteStream", do: func(a admin.Actor) error { return w.DeleteStream(ctx, a, stream.ID, nil, reason) }},
+			{name: "DeleteUpstream", do: func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "google", true, reason) }},
+			{name: "CreateClient", do: func(a admin.Actor) error {
 				_, err := w.CreateClient(ctx, a, "made", client.Patch{"client_name": "n", "grant_types": []string{"client_credentials"}}, reason)
 				return err
 			}},
-			{"update client", func(a admin.Actor) error {
+			{name: "UpdateClient", do: func(a admin.Actor) error {
 				_, err := w.UpdateClient(ctx, a, "made", "", client.Patch{"client_name": "m"}, reason)
 				return err
 			}},
-			{"rotate secret", func(a admin.Actor) error { _, err := w.RotateSecret(ctx, a, "made", 0, reason); return err }},
-			{"compromised", func(a admin.Actor) error { _, err := w.RotateCompromised(ctx, a, "made", reason); return err }},
-			{"disable client", func(a admin.Actor) error { return w.DisableClient(ctx, a, "made", reason) }},
-			{"enable client", func(a admin.Actor) error { return w.EnableClient(ctx, a, "made", reason) }},
-			{"delete client", func(a admin.Actor) error { _, err := w.DeleteClient(ctx, a, "made", reason); return err }},
-			{"initial token", func(a admin.Actor) error {
+			{name: "RotateSecret", do: func(a admin.Actor) error { _, err := w.RotateSecret(ctx, a, "made", 0, reason); return err }},
+			{name: "RotateCompromised", do: func(a admin.Actor) error { _, err := w.RotateCompromised(ctx, a, "made", reason); return err }},
+			{name: "DisableClient", do: func(a admin.Actor) error { return w.DisableClient(ctx, a, "made", reason) }},
+			{name: "EnableClient", do: func(a admin.Actor) error { return w.EnableClient(ctx, a, "made", reason) }},
+			{name: "DeleteClient", do: func(a admin.Actor) error { _, err := w.DeleteClient(ctx, a, "made", reason); return err }},
+			{name: "CreateInitialToken", do: func(a admin.Actor) error {
 				_, _, err := w.CreateInitialToken(ctx, a, directory.InitialToken{Uses: 1, Lifetime: admin.MaxResetLink}, reason)
 				return err
 			}},
-			{"withdraw token", func(a admin.Actor) error {
+			{name: "WithdrawInitialToken", do: func(a admin.Actor) error {
 				page, err := w.InitialTokens(ctx, a, "", 0)
 				if err == nil {
 					token = page.Items[0].ID
@@ -134,27 +137,32 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				}
 				return err
 			}},
-			{"invite", func(a admin.Actor) error {
+			{name: "Invite", do: func(a admin.Actor) error {
 				made, _, err := w.Invite(ctx, a, admin.NewInvitation{Lifetime: admin.MaxResetLink, Roles: []roles.Role{roles.Moderator}}, reason)
 				invitation = made.ID
 				return err
 			}},
-			{"withdraw invitation", func(a admin.Actor) error { return w.WithdrawInvitation(ctx, a, invitation, reason) }},
-			{"retry all", func(a admin.Actor) error { _, err := w.RetryAll(ctx, a, admin.MailQueue, reason); return err }},
-			{"plan deletion", func(a admin.Actor) error {
+			{name: "WithdrawInvitation", do: func(a admin.Actor) error { return w.WithdrawInvitation(ctx, a, invitation, reason) }},
+			{name: "RetryAll", do: func(a admin.Actor) error { _, err := w.RetryAll(ctx, a, admin.MailQueue, reason); return err }},
+			{name: "DeletePerson", do: func(a admin.Actor) error {
 				_, err := w.DeletePerson(ctx, a, id, admin.DeletionWish{}, reason)
 				return err
 			}},
-			{"keep", func(a admin.Actor) error { return w.KeepPerson(ctx, a, id, reason) }},
-			{"disable", func(a admin.Actor) error { return w.DisablePerson(ctx, a, id, reason) }},
-			{"enable", func(a admin.Actor) error { return w.EnablePerson(ctx, a, id, reason) }},
-			{"delete now", func(a admin.Actor) error {
+			{name: "KeepPerson", do: func(a admin.Actor) error { return w.KeepPerson(ctx, a, id, reason) }},
+			{name: "DisablePerson", do: func(a admin.Actor) error { return w.DisablePerson(ctx, a, id, reason) }},
+			{name: "EnablePerson", do: func(a admin.Actor) error { return w.EnablePerson(ctx, a, id, reason) }},
+			{name: "DeletePerson", do: func(a admin.Actor) error {
 				_, err := w.DeletePerson(ctx, a, id, admin.DeletionWish{Now: true}, reason)
 				return err
 			}},
-		} {
+		}, otherOperations(t, w, reason)...) {
+			tried[one.name] = true
 			before := w.Count(t, "audit_log")
-			if err := one.do(w.root); err != nil {
+			actor := w.root
+			if one.machine {
+				actor = machine
+			}
+			if err := one.do(actor); err != nil {
 				t.Errorf("%s: %v", one.name, err)
 				continue
 			}
@@ -165,7 +173,11 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 			}
 			said := false
 			for _, e := range w.log(t, fresh) {
-				if e.Actor.ID != w.Root.ID || e.From != "203.0.113.7" || e.Proof != "2" || e.Reason != reason {
+				if one.machine {
+					if e.Actor.Kind != audit.Machine || e.Proof != "command" || e.Reason != reason && !one.reads {
+						t.Errorf("%s: %+v", one.name, e)
+					}
+				} else if e.Actor.ID != w.Root.ID || e.From != "203.0.113.7" || e.Proof != "2" || e.Reason != reason && !one.reads {
 					t.Errorf("%s: %+v", one.name, e)
 				}
 				said = true
@@ -173,6 +185,18 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 			if !said {
 				t.Errorf("%s is not in the log", one.name)
 			}
+		}
+		all := reflect.TypeFor[*admin.Admin]()
+		for i := range all.NumMethod() {
+			name := all.Method(i).Name
+			_, not := leaveNoEntry[name]
+			if tried[name] == not {
+				t.Errorf("%s: is it tried here (%t), or does it leave no entry (%t)?", name, tried[name], not)
+			}
+			delete(tried, name)
+		}
+		for name := range tried {
+			t.Errorf("there is no operation %s", name)
 		}
 	})
 }
@@ -190,6 +214,20 @@ func TestADirectoryProvisionsOrdinaryPeopleAndGroupsAlone(t *testing.T) {
 		storetest.OK(t, w.EnablePerson(ctx, scim, made.ID, ""))
 		group, err := w.CreateGroup(ctx, scim, "Team", "ext", "")
 		storetest.OK(t, err)
+		operators, err := w.CreateGroup(ctx, machine, "Staff", "", "")
+		storetest.OK(t, err)
+		for name, err := range map[string]error{
+			"somebody else's account is changed": w.EditPerson(ctx, scim, w.Person.ID, "", []byte(`{"name":"X"}`), ""),
+			"and disabled":                       w.DisablePerson(ctx, scim, w.Person.ID, ""),
+			"and deleted":                        func() error { _, err := w.DeletePerson(ctx, scim, w.Person.ID, admin.DeletionWish{}, ""); return err }(),
+			"and joins a group":                  w.Join(ctx, scim, group.ID, w.Person.ID, ""),
+			"another's group gets a member":      w.Join(ctx, scim, operators.ID, made.ID, ""),
+			"and goes":                           w.RemoveGroup(ctx, scim, operators.ID, ""),
+		} {
+			if why(err) != admin.NotKept {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 		storetest.OK(t, w.Join(ctx, scim, group.ID, made.ID, ""))
 		if err := w.GiveGroup(ctx, scim, group.ID, roles.Moderator, ""); why(err) != admin.NoRight {
 			t.Errorf("a directory gives a group a role: %v", err)
@@ -204,6 +242,7 @@ func TestADirectoryProvisionsOrdinaryPeopleAndGroupsAlone(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		storetest.OK(t, w.EntrustPerson(ctx, machine, w.Person.ID, "directory", ""))
 		storetest.OK(t, w.GiveGroup(ctx, machine, group.ID, roles.Admin, ""))
 		for name, err := range map[string]error{
 			"somebody joins administrators":  w.Join(ctx, scim, group.ID, w.Person.ID, ""),

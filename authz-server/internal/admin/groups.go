@@ -302,7 +302,7 @@ func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason 
 			return err
 		}
 		crowned := slices.ContainsFunc(its, administrative)
-		if err := a.may(actor, do, Target{crowned}); err != nil {
+		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Roles.Keeper); err != nil {
 			return err
 		}
 		if !crowned {
@@ -319,7 +319,8 @@ func (a *Admin) noteGroup(ctx context.Context, kind audit.Kind, g roles.Group, p
 // CreateGroup makes a group without members and roles. [store.ErrExists]: there is one of that name.
 func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, reason string) (Group, error) {
 	g := roles.Group{Name: name, ExternalID: externalID}
-	err := a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) (err error) {
+	do := provisioning(actor, Change)
+	err := a.change(ctx, actor, do, reason, func(ctx context.Context) (err error) {
 		if err := g.Check(); err != nil {
 			return wrong("name", "is not right: "+err.Error())
 		}
@@ -327,6 +328,9 @@ func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, 
 			return err
 		}
 		noteMade(ctx, g.ID)
+		if err := a.keep(ctx, actor, do, g.ID, a.Store.Roles.SetKeeper); err != nil {
+			return err
+		}
 		return a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, nil)
 	})
 	return groupOf(g, nil), err

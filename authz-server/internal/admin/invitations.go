@@ -159,7 +159,7 @@ func (a *Admin) WithdrawInvitation(ctx context.Context, actor Actor, id, reason 
 		if err != nil {
 			return err
 		}
-		if err := a.may(actor, Change, Target{slices.ContainsFunc(gone.Roles, administrative)}); err != nil {
+		if err := a.may(actor, Change, Target{Administrative: slices.ContainsFunc(gone.Roles, administrative)}); err != nil {
 			return err // which undoes it
 		}
 		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InvitationWithdrawn, Target: audit.Target{Kind: "invitation", ID: id}})

@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
-	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
-	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/profile"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
 // onPerson runs f, an operation on the account with this id, which nobody else changes meanwhile. If
@@ -34,10 +33,10 @@ func (a *Admin) onPerson(ctx context.Context, actor Actor, do Action, id, reason
 		if err != nil {
 			return err
 		}
-		if err := a.may(actor, do, Target{crowned}); err != nil || !crowned {
-			if err != nil {
-				return err
-			}
+		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Users.Keeper); err != nil {
+			return err
+		}
+		if !crowned {
 			return f(ctx, user)
 		}
 		return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, user) })
@@ -191,14 +190,16 @@ func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, rea
 		return Account{}, wrong("name", err.Error())
 	}
 	if in.Password != "" {
-		if err := a.checkPassword(ctx, in.Password, user); err != nil {
+		if user.PasswordHash, err = a.hash(ctx, in.Password, user); err != nil {
 			return Account{}, err
 		}
-		user.PasswordHash = passwords.Hash(in.Password)
 	}
 	err = a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 		if made, err = a.Store.Users.CreateUser(ctx, user); err != nil {
 			return a.unknownRole(ctx, err, in.Roles)
+		}
+		if err := a.keep(ctx, actor, do, made.ID, a.Store.Users.SetKeeper); err != nil {
+			return err
 		}
 		noteMade(ctx, made.ID)
 		return a.note(ctx, audit.UserCreated, made, map[string]any{"roles": roles.Names(made.Roles)})
@@ -228,16 +229,26 @@ func (a *Admin) AdoptPerson(ctx context.Context, actor Actor, user accounts.User
 	return accountOf(made), err
 }
 
-// checkPassword refuses a weak password, as the pages do.
-func (a *Admin) checkPassword(ctx context.Context, password string, user accounts.User) error {
-	problem := passwords.Weakness(password, user.Email, user.Name)
-	if problem == "" && a.Breaches.Known(ctx, password) {
-		problem = messages.PasswordBreached
+// ErrBusy says that too many passwords are being hashed. The actor can try again in some seconds.
+var ErrBusy = errors.New("too many passwords are being hashed")
+
+// hash refuses a weak password, as the pages do, and hashes another. All that operators and services
+// want hashed waits in one queue, of its own: people who log in do not wait for it.
+func (a *Admin) hash(ctx context.Context, password string, user accounts.User) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, throttle.Patience)
+	defer cancel()
+	problem, err := a.Passwords.Weakness(ctx, a.Passwords.Operators, password, user.Email, user.Name)
+	if err == nil && problem != "" {
+		err = wrong("password", "is refused: "+strings.ReplaceAll(string(problem), "_", " "))
 	}
-	if problem != "" {
-		return wrong("password", "is refused: "+strings.ReplaceAll(string(problem), "_", " "))
+	hashed := ""
+	if err == nil {
+		hashed, err = a.Passwords.Hash(ctx, a.Passwords.Operators, password)
 	}
-	return nil
+	if throttle.IsBusy(err) {
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return hashed, err
 }
 
 // SetPassword gives an account a new password, which ends its sessions and grants. Only the machine
@@ -250,10 +261,10 @@ func (a *Admin) SetPassword(ctx context.Context, actor Actor, id, password, reas
 	if err != nil {
 		return err
 	}
-	if err := a.checkPassword(ctx, password, user); err != nil {
+	hash, err := a.hash(ctx, password, user)
+	if err != nil {
 		return err
 	}
-	hash := passwords.Hash(password)
 	return a.onPerson(ctx, actor, Change, id, reason, func(ctx context.Context, user accounts.User) error {
 		if err := a.Store.Users.ResetPassword(ctx, id, hash, ""); err != nil {
 			return err

@@ -69,6 +69,9 @@ type Target struct {
 	// administrators, a client with a scope of the resource admin. Whatever changes one is a
 	// [Crown], also if its own class is less. So is a change that makes something administrative.
 	Administrative bool
+	// Foreign is an account or a group that the directory which acts has not made, and was not given.
+	// For whoever acts as an operator does, it makes no difference.
+	Foreign bool
 }
 
 // Refused says why somebody may not do something. It is an [ErrForbidden].
@@ -89,6 +92,7 @@ const (
 	NeedsPerson        Why = "needs_person"          // it is administrative, and services never touch that
 	NeedsDirectory     Why = "needs_directory"       // it is what the scope scim is for
 	NeedsMachine       Why = "needs_machine"         // only commands do it
+	NotKept            Why = "not_kept"              // a directory changes what it keeps alone
 	LastAdministrator  Why = "last_administrator"    // nobody who can log in would be an administrator any more
 	ActorGone          Why = "actor_gone"            // whoever acts is not any more what let them in
 	unknownActorOrDeed Why = "unknown_actor_or_deed" // a mistake of this server
@@ -102,6 +106,7 @@ var whys = map[Why]string{
 	NeedsPerson:        "services cannot touch administrators, or what makes them; an administrator does it in person",
 	NeedsDirectory:     "only a client with the scope scim does this",
 	NeedsMachine:       "only a command at the machine does this",
+	NotKept:            "a directory changes the accounts and groups that it made, or that an operator gave it, alone",
 	LastAdministrator:  "no administrator who can log in would be left; a command with --force does it nevertheless",
 	ActorGone:          "whoever acts has no longer the session, the role or the scope that let them in",
 	unknownActorOrDeed: "this server does not know who acts, or what is to be done",
@@ -135,7 +140,13 @@ func Decide(a Actor, do Action, on Target, now time.Time) error {
 	case Person:
 		return decidePerson(a, do, now)
 	case Client:
-		return decideClient(a, do)
+		if err := decideClient(a, do); err != nil {
+			return err
+		}
+		if do == Provision && on.Foreign {
+			return refuse(NotKept)
+		}
+		return nil
 	}
 	return refuse(unknownActorOrDeed)
 }

@@ -11,35 +11,36 @@ import (
 )
 
 // decisions is who may do what: a row for each actor, a column for each class of operations, on
-// what is ordinary and on what is administrative (+). "yes", or the reason of the refusal. A proof
+// what is ordinary and on what is administrative (+), and of what a directory does on what it does not
+// keep (~). "yes", or the reason of the refusal. A proof
 // is "strong" with acr 2 or phr, "weak" with 1 or none, and stale after ten minutes; services have
 // none, and * stands for any.
 const decisions = `
-actor              proof         | read       read+      | personal   personal+  | change     change+    | secrets    secrets+   | provision  provision+ | crown      crown+
-machine *          *             | yes        yes        | yes        yes        | yes        yes        | yes        yes        | yes        yes        | yes        yes
+actor              proof         | read       read+      | personal   personal+  | change     change+    | secrets    secrets+   | provision   provision~  provision+ | crown      crown+
+machine *          *             | yes        yes        | yes        yes        | yes        yes        | yes        yes        | yes         yes         yes        | yes        yes
 
-person -           *             | right      right      | right      right      | right      right      | right      right      | right      directory  | right      right
-person scim        *             | right      right      | right      right      | right      right      | right      right      | right      directory  | right      right
-person read        weak          | second     second     | second     second     | reads      reads      | reads      reads      | directory  directory  | reads      reads
-person read        strong,stale  | yes        yes        | yes        yes        | reads      reads      | reads      reads      | directory  directory  | reads      reads
-person read        strong,fresh  | yes        yes        | yes        yes        | reads      reads      | reads      reads      | directory  directory  | reads      reads
-person write       weak          | second     second     | second     second     | second     second     | second     second     | directory  directory  | second     second
-person write       strong,stale  | yes        yes        | yes        yes        | proof      proof      | proof      proof      | directory  directory  | proof      proof
-person write       strong,fresh  | yes        yes        | yes        yes        | yes        yes        | yes        yes        | directory  directory  | yes        yes
+person -           *             | right      right      | right      right      | right      right      | right      right      | right       right       directory  | right      right
+person scim        *             | right      right      | right      right      | right      right      | right      right      | right       right       directory  | right      right
+person read        weak          | second     second     | second     second     | reads      reads      | reads      reads      | directory   directory   directory  | reads      reads
+person read        strong,stale  | yes        yes        | yes        yes        | reads      reads      | reads      reads      | directory   directory   directory  | reads      reads
+person read        strong,fresh  | yes        yes        | yes        yes        | reads      reads      | reads      reads      | directory   directory   directory  | reads      reads
+person write       weak          | second     second     | second     second     | second     second     | second     second     | directory   directory   directory  | second     second
+person write       strong,stale  | yes        yes        | yes        yes        | proof      proof      | proof      proof      | directory   directory   directory  | proof      proof
+person write       strong,fresh  | yes        yes        | yes        yes        | yes        yes        | yes        yes        | directory   directory   directory  | yes        yes
 
-client -           *             | right      right      | right      right      | right      person     | right      person     | directory  person     | person     person
-client read        *             | yes        yes        | yes        yes        | reads      person     | reads      person     | directory  person     | person     person
-client write       *             | yes        yes        | yes        yes        | yes        person     | yes        person     | directory  person     | person     person
-client scim        *             | right      right      | right      right      | right      person     | right      person     | yes        person     | person     person
-client read+scim   *             | yes        yes        | yes        yes        | reads      person     | reads      person     | yes        person     | person     person
-client write+scim  *             | yes        yes        | yes        yes        | yes        person     | yes        person     | yes        person     | person     person
+client -           *             | right      right      | right      right      | right      person     | right      person     | directory   directory   person     | person     person
+client read        *             | yes        yes        | yes        yes        | reads      person     | reads      person     | directory   directory   person     | person     person
+client write       *             | yes        yes        | yes        yes        | yes        person     | yes        person     | directory   directory   person     | person     person
+client scim        *             | right      right      | right      right      | right      person     | right      person     | yes         kept        person     | person     person
+client read+scim   *             | yes        yes        | yes        yes        | reads      person     | reads      person     | yes         kept        person     | person     person
+client write+scim  *             | yes        yes        | yes        yes        | yes        person     | yes        person     | yes         kept        person     | person     person
 
-nobody *           *             | unknown    unknown    | unknown    unknown    | unknown    unknown    | unknown    unknown    | unknown    unknown    | unknown    unknown
+nobody *           *             | unknown    unknown    | unknown    unknown    | unknown    unknown    | unknown    unknown    | unknown     unknown     unknown    | unknown    unknown
 `
 
 var shortWhys = map[string]Why{
 	"right": NoRight, "reads": OnlyReads, "second": NeedsSecondFactor, "proof": NeedsFreshProof, "person": NeedsPerson,
-	"directory": NeedsDirectory, "unknown": unknownActorOrDeed,
+	"directory": NeedsDirectory, "kept": NotKept, "unknown": unknownActorOrDeed,
 }
 
 // table reads decisions: the cell of an actor, a proof, a class and a target.
@@ -48,7 +49,7 @@ func table(t *testing.T) (cells map[string]string) {
 	cells = map[string]string{}
 	lines := strings.Split(strings.TrimSpace(decisions), "\n")
 	columns := strings.Fields(strings.ReplaceAll(lines[0], "|", ""))[2:]
-	if len(columns) != 2*len(Actions) {
+	if len(columns) != 2*len(Actions)+1 {
 		t.Fatalf("the table has %d columns", len(columns))
 	}
 	for _, line := range lines[1:] {
@@ -70,7 +71,7 @@ func table(t *testing.T) (cells map[string]string) {
 	return cells
 }
 
-// Every actor, with all that can be true of them, tries every class on both kinds of targets. Each
+// Every actor, with all that can be true of them, tries every class on all kinds of targets. Each
 // finds its cell, and each cell is found.
 func TestWhoMayDoWhat(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -81,14 +82,17 @@ func TestWhoMayDoWhat(t *testing.T) {
 			for _, acr := range []string{"", "0", proofs.OneFactor, proofs.SeveralFactors, proofs.PhishingResistant, "phrh"} {
 				for _, age := range []time.Duration{-time.Hour, -time.Minute, -time.Second, 0, proofs.Recent, proofs.Recent + 1, time.Hour, now.Sub(time.Time{})} {
 					for i, do := range Actions {
-						for _, administrative := range []bool{false, true} {
+						for _, target := range []Target{{}, {Administrative: true}, {Foreign: true}, {Administrative: true, Foreign: true}} {
 							a := Actor{Kind: kind, Rights: rights, ACR: acr, AuthTime: now.Add(-age)}
 							column := columns[i]
-							if administrative {
+							switch {
+							case target.Administrative:
 								column += "+"
+							case target.Foreign && do == Provision:
+								column += "~"
 							}
 							key := cellOf(a, age) + " " + column
-							err := Decide(a, do, Target{administrative}, now)
+							err := Decide(a, do, target, now)
 							if got, want := outcome(err), cells[key]; got != want {
 								t.Errorf("%s (acr %q, %s old, rights %b): %s, want %s", key, acr, age, rights, got, want)
 							}
@@ -160,7 +164,7 @@ func TestAClassThatIsNoneIsRefusedToEverybody(t *testing.T) {
 }
 
 func TestEveryRefusalHasWords(t *testing.T) {
-	for _, why := range []Why{NoRight, OnlyReads, NeedsSecondFactor, NeedsFreshProof, NeedsPerson, NeedsDirectory, NeedsMachine,
+	for _, why := range []Why{NoRight, OnlyReads, NeedsSecondFactor, NeedsFreshProof, NeedsPerson, NeedsDirectory, NeedsMachine, NotKept,
 		LastAdministrator, ActorGone, unknownActorOrDeed} {
 		if refuse(why).Error() == "" {
 			t.Errorf("%s has no words", why)

@@ -178,15 +178,20 @@ func ids(ctx context.Context, most int, next func(ctx context.Context, after str
 
 // onOrdinary runs f, an operation on an account that directories can change, which nobody else
 // changes meanwhile. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no
-// such account for directories. [store.ErrStale]: it has another version by now.
+// such account for directories. [store.ErrStale]: it has another version by now. [NotKept]: the
+// directory that acts does not keep it.
 func (a *Admin) onOrdinary(ctx context.Context, actor Actor, id, version, reason string,
 	f func(ctx context.Context, before accounts.Provisioned) error) error {
-	return a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+	do := provisioning(actor, Change)
+	return a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 		if err := a.Store.Users.Hold(ctx, id); err != nil {
 			return err
 		}
 		before, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
 		if err != nil {
+			return err
+		}
+		if err := a.mayTouch(ctx, actor, do, false, id, a.Store.Users.Keeper); err != nil {
 			return err
 		}
 		if version != "" && version != versionOf(before.UpdatedAt) {
@@ -219,6 +224,9 @@ func (a *Admin) Provision(ctx context.Context, actor Actor, p ProvisionedPerson,
 			if err := a.Store.Users.SetClaims(ctx, user.ID, claims); err != nil {
 				return err
 			}
+		}
+		if err := a.keep(ctx, actor, do, user.ID, a.Store.Users.SetKeeper); err != nil {
+			return err
 		}
 		if err := a.setExternalID(ctx, actor, user.ID, "", p.ExternalID); err != nil {
 			return err

@@ -147,12 +147,16 @@ type GroupEdit struct {
 // ProvisionGroup makes a group with members, as EditProvisionedGroup changes one. [store.ErrExists]:
 // there is one of that name, which may be one that directories do not see.
 func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit, reason string) (made ProvisionedGroup, err error) {
-	err = a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+	do := provisioning(actor, Change)
+	err = a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 		g := roles.Group{Name: *edit.Name}
 		if err := g.Check(); err != nil {
 			return wrong("name", "is not right: "+err.Error())
 		}
 		if g, err = a.Store.Roles.CreateGroup(ctx, g); err != nil {
+			return err
+		}
+		if err := a.keep(ctx, actor, do, g.ID, a.Store.Roles.SetKeeper); err != nil {
 			return err
 		}
 		if err := a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, map[string]any{"provisioned": true}); err != nil {
@@ -175,12 +179,18 @@ var errMoved = errors.New("others changed the group meanwhile")
 // EditProvisionedGroup changes a group: all that edit says, or nothing. It returns the group without
 // its members. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no such
 // group for directories. [store.ErrStale]: it has another version by now, or others change it all the
-// time. [ErrTooMany]: more than [MaxMembersChanged] would join or leave.
+// time. [ErrTooMany]: more than [MaxMembersChanged] would join or leave. [NotKept]: the directory that
+// acts does not keep the group, or whom it puts in or takes out; with Exactly, whom it does not keep
+// stays.
 func (a *Admin) EditProvisionedGroup(ctx context.Context, actor Actor, id, version string, edit GroupEdit, reason string) (after ProvisionedGroup, err error) {
+	do := provisioning(actor, Change)
 	for range 5 {
-		err = a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+		err = a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 			before, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
 			if err != nil {
+				return err
+			}
+			if err := a.mayTouch(ctx, actor, do, false, id, a.Store.Roles.Keeper); err != nil {
 				return err
 			}
 			if version != "" && version != provisionedGroupOf(before).Version {
@@ -202,7 +212,7 @@ func (a *Admin) EditProvisionedGroup(ctx context.Context, actor Actor, id, versi
 // editGroup changes a group that is as it was before. Rows of people are locked before the group's,
 // in the order of their ids, as everywhere.
 func (a *Admin) editGroup(ctx context.Context, actor Actor, before roles.Provisioned, edit GroupEdit) error {
-	people, err := a.affected(ctx, before.ID, edit)
+	people, err := a.affected(ctx, actor, before.ID, edit)
 	if err != nil {
 		return err
 	}
@@ -285,7 +295,7 @@ type moves struct {
 }
 
 // affected finds who joins and who leaves, in the order of their ids, and locks their rows.
-func (a *Admin) affected(ctx context.Context, groupID string, edit GroupEdit) (all []moves, err error) {
+func (a *Admin) affected(ctx context.Context, actor Actor, groupID string, edit GroupEdit) (all []moves, err error) {
 	if len(edit.Members) > MaxMembers {
 		return nil, ErrTooMany
 	}
@@ -311,7 +321,10 @@ func (a *Admin) affected(ctx context.Context, groupID string, edit GroupEdit) (a
 		return nil, ErrTooMany
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		move, err := a.move(ctx, groupID, id, wanted[id])
+		move, err := a.move(ctx, actor, groupID, id, wanted[id])
+		if _, named := edit.Members[id]; edit.Exactly && !named && isNotKept(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -323,7 +336,7 @@ func (a *Admin) affected(ctx context.Context, groupID string, edit GroupEdit) (a
 }
 
 // move is what it takes so that a person is in a group, or is not; nil: nothing.
-func (a *Admin) move(ctx context.Context, groupID, userID string, in bool) (*moves, error) {
+func (a *Admin) move(ctx context.Context, actor Actor, groupID, userID string, in bool) (*moves, error) {
 	err := a.Store.Users.Hold(ctx, userID)
 	var user accounts.Provisioned
 	if err == nil {
@@ -341,17 +354,24 @@ func (a *Admin) move(ctx context.Context, groupID, userID string, in bool) (*mov
 	if err != nil || is == in {
 		return nil, err
 	}
+	if err := a.mayTouch(ctx, actor, provisioning(actor, Change), false, userID, a.Store.Users.Keeper); err != nil {
+		return nil, err
+	}
 	return &moves{user.User, in}, nil
 }
 
 // DeprovisionGroup removes a group: its members lose what they had by it, and tokens that say so are
 // revoked, in batches.
 func (a *Admin) DeprovisionGroup(ctx context.Context, actor Actor, id, version, reason string) error {
-	if err := a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+	do := provisioning(actor, Change)
+	if err := a.change(ctx, actor, do, reason, func(ctx context.Context) error {
 		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
 			return err
 		}
 		g, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+		if err == nil {
+			err = a.mayTouch(ctx, actor, do, false, id, a.Store.Roles.Keeper)
+		}
 		switch {
 		case err != nil:
 			return err

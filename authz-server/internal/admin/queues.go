@@ -155,7 +155,7 @@ func (a *Admin) deliveryTarget(ctx context.Context, i outbox.Item) (Target, erro
 		return Target{Administrative: true}, ignoreMissing(err)
 	}
 	crowned, err := a.Store.Roles.Administers(ctx, userID)
-	return Target{crowned}, err
+	return Target{Administrative: crowned}, err
 }
 
 func (a *Admin) noteQueue(ctx context.Context, kind, id, how string) error {

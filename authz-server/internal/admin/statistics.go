@@ -2,11 +2,13 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 )
 
@@ -62,10 +64,11 @@ func countsOf(metrics prometheus.Gatherer) (map[string]int64, error) {
 // statisticsEvery is how often a replica adds its counts.
 const statisticsEvery = 10 * time.Second
 
-// KeepStatistics adds what this process counts in its metrics to the statistics, until ctx ends.
-// What could not be added is added later; what a crash takes along is lost.
-func KeepStatistics(ctx context.Context, kept *statistics.Statistics, metrics prometheus.Gatherer, log *slog.Logger) {
-	k := keeper{kept: kept, metrics: metrics, added: map[string]int64{}}
+// KeepStatistics adds what this process counts, in its metrics and of clients that were refused, to the
+// statistics, until ctx ends. What could not be added of the metrics is added later; what a crash takes
+// along is lost.
+func KeepStatistics(ctx context.Context, s *store.Store, metrics prometheus.Gatherer, log *slog.Logger) {
+	k := keeper{kept: s.Statistics, refused: s.Refusals, metrics: metrics, added: map[string]int64{}}
 	tick := time.NewTicker(statisticsEvery)
 	defer tick.Stop()
 	for {
@@ -88,11 +91,16 @@ func KeepStatistics(ctx context.Context, kept *statistics.Statistics, metrics pr
 // keeper is what a process has added so far.
 type keeper struct {
 	kept    *statistics.Statistics
+	refused *statistics.Refusals
 	metrics prometheus.Gatherer
 	added   map[string]int64
 }
 
 func (k *keeper) add(ctx context.Context) error {
+	return errors.Join(k.refused.Keep(ctx), k.addCounts(ctx))
+}
+
+func (k *keeper) addCounts(ctx context.Context) error {
 	counts, err := countsOf(k.metrics)
 	if err != nil {
 		return err

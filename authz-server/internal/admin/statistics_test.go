@@ -62,7 +62,7 @@ func TestTheLastSecondsAreCountedWhenAServerEnds(t *testing.T) {
 		signups.Inc()
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
-		KeepStatistics(stopped, w.Statistics, registry, slog.New(slog.DiscardHandler))
+		KeepStatistics(stopped, w.Store, registry, slog.New(slog.DiscardHandler))
 		if n := w.Count(t, "statistics WHERE kind = 'signups'"); n != 2 {
 			t.Errorf("%d counts", n)
 		}

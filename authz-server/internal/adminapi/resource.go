@@ -111,6 +111,8 @@ func (s *service) answer(ctx context.Context, err error) error {
 		return &rest.Problem{Status: http.StatusNotFound, Detail: "There is no such thing."}
 	case errors.Is(err, store.ErrExists):
 		return conflict("It exists already.")
+	case errors.Is(err, admin.ErrBusy):
+		return &rest.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many passwords are being hashed. Try again in a few seconds."}
 	}
 	return err
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys/keystest"
 	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/passwords"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/ssf"
@@ -52,7 +53,8 @@ type world struct {
 	secrets  map[string]string // of clients
 	inbox    inbox
 	numbers  int
-	noRole   string // a token; see powerless
+	hasher   *passwords.Hasher // of both replicas
+	noRole   string            // a token; see powerless
 }
 
 // inbox keeps letters.
@@ -82,6 +84,7 @@ func newWorld(t *testing.T, databaseURL string) *world {
 	w.ok(err)
 	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true})
 	w.ok(err)
+	w.hasher = passwords.New()
 	for i := range w.replicas {
 		handler, operating := w.replica(outgoing)
 		w.Admin, w.handler = operating, handler
@@ -113,7 +116,7 @@ func (w *world) replica(outgoing *fetch.Client) (http.Handler, *admin.Admin) {
 	}})
 	w.ok(err)
 	operating := admin.New(admin.Config{
-		Store: w.Store, Audit: audit.New(w.Store), Now: w.Clock.Now, Issuer: w.at, Clients: clients, Mail: &w.inbox,
+		Store: w.Store, Audit: audit.New(w.Store), Now: w.Clock.Now, Issuer: w.at, Clients: clients, Mail: &w.inbox, Passwords: w.hasher,
 		Notices:  &notices.Notices{Store: w.Store, Now: w.Clock.Now, Account: w.at.URL("/account")},
 		ListKeys: w.Ring.List, Ring: w.Ring, KEK: keystest.KEK(w.t), Resources: resources, CheckAddress: outgoing.Check,
 		Settings: []admin.Setting{{Name: "issuer", Value: w.Issuer, Set: true}, {Name: "key-encryption-key", Hidden: true, Set: true}},

@@ -35,11 +35,12 @@ func (f *full) server(t *testing.T, text func(field, kind string) string) {
 	}, "")
 	storetest.OK(t, err)
 	storetest.OK(t, f.Admin.DisableClient(ctx, machine, "tv", ""))
-	storetest.OK(t, f.Store.Clients.PutDocumentClient(ctx, client.Client{
+	_, err = f.Store.Clients.PutDocumentClient(ctx, client.Client{
 		ID: "https://tool.example/client.json", Name: text("app", "Tool"),
 		RedirectURIs: []string{"https://tool.example/cb"}, GrantTypes: []string{client.AuthorizationCode},
 		TokenEndpointAuthMethod: client.AuthNone, ApplicationType: client.ApplicationWeb,
-	}))
+	})
+	storetest.OK(t, err)
 	all, err := f.Admin.Keys(ctx, machine)
 	storetest.OK(t, err)
 	f.Key = all[0].KID

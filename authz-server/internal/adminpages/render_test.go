@@ -206,7 +206,7 @@ func TestEverythingThatNeedsAttentionHasWords(t *testing.T) {
 	for _, l := range messages.All.List() {
 		for _, what := range []string{admin.QueueFailing, admin.QueueLate, admin.StreamFailing, admin.StreamStopped,
 			admin.KeyOld, admin.KeyMissing,
-			admin.ClockWrong, admin.LogLate, admin.Guessing, admin.NoAdmin} {
+			admin.ClockWrong, admin.LogLate, admin.Guessing, admin.Hammered, admin.NoAdmin} {
 			if l.Admin.Overview.Attention[what] == "" || l.Admin.Overview.AttentionDo[what] == "" {
 				t.Errorf("%s has no words for %s", l.Tag, what)
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -268,7 +269,7 @@ func (e entry) secret(getenv func(string) string) (secret string, err error) {
 	case file != "" && variable != "":
 		return "", wrongAt(e.lineOf("client_secret_env"), "%s: client_secret_file and client_secret_env exclude each other", e.key())
 	case file != "":
-		text, err := os.ReadFile(file) //nolint:gosec // G304: the operator names it
+		text, err := readSome(file, maxSecret+1)
 		if err != nil {
 			return "", wrongAt(e.lineOf(from), "%s: %v", e.key(), err)
 		}
@@ -283,6 +284,16 @@ func (e entry) secret(getenv func(string) string) (secret string, err error) {
 		return "", wrongAt(e.lineOf(from), "%s: %s must lead to a secret of at most %d bytes", e.key(), from, maxSecret)
 	}
 	return secret, nil
+}
+
+// readSome reads so many bytes of a file, at most.
+func readSome(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // G304: the operator names it
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // only refuses members with other names.

@@ -117,8 +117,9 @@ func New(s *store.Store) *Log { return &Log{s.Audit} }
 
 // Record adds an entry. Call it in the transaction of what happened, so that neither happens
 // without the other: an error undoes both. It takes one statement, or two if there is anything
-// personal. Of what people do to their own accounts, each process records 300 of a kind an hour, the
-// last of which says so; but every log-in, and every grant.
+// personal. Of what people do to their own accounts, what clients do to themselves and what strangers
+// try, each process records so much an hour ([auditlog.Own]); the last of an account says so, and what
+// comes on top is counted, and recorded as a number by [Log.TellCounted].
 func (l *Log) Record(ctx context.Context, e Entry) error {
 	if l == nil {
 		return nil
@@ -127,8 +128,8 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 		return fmt.Errorf("audit: the kind %q is not in the list", e.Kind)
 	}
 	e = e.inherit(ctx)
-	if e.Actor.Kind == Person && e.Actor.ID == e.Person && !accesses[e.Kind] {
-		ok, last := l.entries.AdmitOwn(string(e.Kind), e.Person)
+	if own, is := e.own(); is {
+		ok, last := l.entries.Admit(own, sender.NetworksOf(e.From)...)
 		if !ok {
 			return nil
 		}
@@ -137,7 +138,7 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 			if e.Detail == nil {
 				e.Detail = map[string]any{}
 			}
-			e.Detail["more"] = "not recorded for up to an hour"
+			e.Detail["more"] = "is counted for up to an hour, and not recorded one by one"
 		}
 	}
 	row, err := e.row()

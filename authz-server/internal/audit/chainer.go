@@ -79,14 +79,24 @@ func (c *Chainer) Run(ctx context.Context) {
 		c.turn(ctx)
 		select {
 		case <-ctx.Done():
+			c.end(ctx)
 			return
 		case <-ticker.C:
 		}
 	}
 }
 
+// end records what was counted and has no entry yet. The next program gives them their places.
+func (c *Chainer) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := c.log.TellCounted(ctx, true); err != nil {
+		c.cfg.Log.WarnContext(ctx, "the audit log lacks numbers of what happened too often to be recorded one by one", "error", err)
+	}
+}
+
 func (c *Chainer) turn(ctx context.Context) {
-	err := c.Chain(ctx)
+	err := errors.Join(c.log.TellCounted(ctx, false), c.Chain(ctx))
 	if err == nil && c.cfg.Retention > 0 && c.cfg.Now().Sub(c.trimmed).Abs() >= trimEvery {
 		if err = c.Trim(ctx); err == nil {
 			c.trimmed = c.cfg.Now()

@@ -21,7 +21,8 @@ const (
 	UserDisabled         Kind = "user.disabled"
 	UserEnabled          Kind = "user.enabled"
 	UserDeleted          Kind = "user.deleted"
-	UserViewed           Kind = "user.viewed" // an operator looked at what is known about them
+	UserEntrusted        Kind = "user.entrusted" // to a directory, which may change and remove it
+	UserViewed           Kind = "user.viewed"    // an operator looked at what is known about them
 	ResetLinkMade        Kind = "user.reset_link_made"
 	ResetAsked           Kind = "user.reset_asked" // somebody had a letter sent to the address
 	SessionsEndedByOther Kind = "user.logged_out"  // by an operator
@@ -46,7 +47,8 @@ const (
 	UserDataExported      Kind = "user.data_exported"
 	UserDeletionPlanned   Kind = "user.deletion_planned"
 	UserDeletionCancelled Kind = "user.deletion_cancelled"
-	UserThrottled         Kind = "user.throttled" // too many tries: the account waits
+	UserThrottled         Kind = "user.throttled"    // too many tries: the account waits
+	UserTermsAgreed       Kind = "user.terms_agreed" // detail: version; with a sign-up, it is in user.signed_up
 
 	InvitationMade      Kind = "invitation.created"
 	InvitationWithdrawn Kind = "invitation.withdrawn"
@@ -65,7 +67,7 @@ const (
 // What operators, and clients themselves, do with clients and what they need.
 const (
 	ClientCreated      Kind = "client.created"
-	ClientRegistered   Kind = "client.registered" // by dynamic registration
+	ClientRegistered   Kind = "client.registered" // by dynamic registration, or by a metadata document
 	ClientChanged      Kind = "client.changed"
 	ClientDeleted      Kind = "client.deleted"
 	ClientDisabled     Kind = "client.disabled"
@@ -100,12 +102,15 @@ const (
 	GroupDeleted    Kind = "group.deleted"
 	GroupJoined     Kind = "group.joined"
 	GroupLeft       Kind = "group.left"
+	GroupEntrusted  Kind = "group.entrusted"
 	BootstrapLinked Kind = "role.bootstrap_link_made"
 )
 
 // The server itself.
 const (
-	SettingsStarted Kind = "settings.started" // detail: the settings in force, without secrets
+	SettingsStarted Kind = "settings.started"   // detail: the settings in force, without secrets
+	TermsChanged    Kind = "terms.changed"      // a server started with others than the last; detail: version, url, privacy
+	BackedUp        Kind = "database.backed_up" // detail: what the backup has
 	KeyCreated      Kind = "key.created"
 	KeyRotated      Kind = "key.rotated"
 	KeyWithdrawn    Kind = "key.withdrawn"
@@ -114,6 +119,7 @@ const (
 	Restored        Kind = "database.restored" // after-restore ended what must not live on
 	LogTrimmed      Kind = "audit.trimmed"     // detail: up to which position
 	LogExported     Kind = "audit.exported"
+	LogCounted      Kind = "audit.counted" // what happened too often for an entry each; detail: kind, count, since
 )
 
 // Names lists the kinds, in the order of the alphabet.
@@ -129,8 +135,8 @@ func (k Kind) Known() bool { return known[k] }
 
 var known = setOf(
 	LoggedIn, LogInRaised, LogInFailed, SessionEnded,
-	UserCreated, UserChanged, UserDisabled, UserEnabled, UserDeleted, UserViewed, ResetLinkMade, ResetAsked, SessionsEndedByOther, FactorsRemoved,
-	ThrottleLifted, UserThrottled,
+	UserCreated, UserChanged, UserDisabled, UserEnabled, UserDeleted, UserEntrusted, UserViewed, ResetLinkMade, ResetAsked, SessionsEndedByOther, FactorsRemoved,
+	ThrottleLifted, UserThrottled, UserTermsAgreed,
 	UserSignedUp, UserPasswordChanged, UserPasswordReset, UserEmailChanged, UserEmailVerified, UserPasskeyAdded,
 	UserPasskeyRemoved, UserPasskeyCloned, UserSecondStepOn, UserSecondStepOff, UserRecoveryCodesMade, UserRecoveryCodeUsed,
 	UserBrowserTrusted, UserTrustEnded, UserSessionsEnded, UserDataExported, UserDeletionPlanned, UserDeletionCancelled,
@@ -139,12 +145,12 @@ var known = setOf(
 	ClientCreated, ClientRegistered, ClientChanged, ClientDeleted, ClientDisabled, ClientEnabled, ClientSecretMade, ClientCompromised,
 	InitialTokenMade, InitialTokenEnded, ResourceCreated, ResourceChanged, ResourceDeleted, StreamCreated, StreamChanged, StreamDeleted,
 	UpstreamCreated, UpstreamChanged, UpstreamDeleted, UpstreamLinked, UpstreamUnlinked, ConfigurationGiven,
-	RoleDefined, RoleChanged, RoleDeleted, RoleGranted, RoleRevoked, GroupCreated, GroupChanged, GroupDeleted, GroupJoined, GroupLeft,
+	RoleDefined, RoleChanged, RoleDeleted, RoleGranted, RoleRevoked, GroupCreated, GroupChanged, GroupDeleted, GroupJoined, GroupLeft, GroupEntrusted,
 	BootstrapLinked,
-	SettingsStarted, KeyCreated, KeyRotated, KeyWithdrawn, KeysRewrapped, QueueRetried, Restored, LogTrimmed, LogExported,
+	SettingsStarted, TermsChanged, BackedUp, KeyCreated, KeyRotated, KeyWithdrawn, KeysRewrapped, QueueRetried, Restored, LogTrimmed, LogExported, LogCounted,
 )
 
-// accesses are the kinds by which somebody gets in, or gets something for an app: each is recorded.
+// accesses are the kinds by which somebody gets in, or gets something for an app.
 var accesses = setOf(LoggedIn, LogInRaised, SessionEnded, GrantMade)
 
 func setOf(kinds ...Kind) map[Kind]bool {

@@ -1,25 +1,19 @@
 package audit
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
 
-// Bounds of what is recorded of tries that failed. They belong to no transaction, and strangers can
-// make as many as they like.
+// Bounds of what is recorded of tries that failed, beside those of [Log.Record]. They belong to no
+// transaction, and strangers can make as many as they like.
 const (
 	laterAtOnce   = 32
-	laterPerHour  = 3600
 	laterPatience = 5 * time.Second
 	onceWithin    = 15 * time.Minute
 	onceKept      = 10_000
 )
-
-// ErrTooMany says that more tries failed within an hour than the log takes. The metrics count all.
-var ErrTooMany = errors.New("audit: too many failed tries to record each")
 
 // Later records what belongs to no transaction, after the answer, so that the time of an answer
 // does not tell whether there is an account. It is safe for concurrent use; the zero Later is ready
@@ -27,27 +21,22 @@ var ErrTooMany = errors.New("audit: too many failed tries to record each")
 type Later struct {
 	Log    *Log
 	Now    func() time.Time
-	Failed func(ctx context.Context, err error) // told of what could not be recorded, and once an hour of ErrTooMany
-
-	PerHour int // how many this process records within an hour at most; 0: 3600
+	Failed func(ctx context.Context, err error) // told of what could not be recorded
 
 	mutex   sync.Mutex
 	running int
-	hour    time.Time
-	count   int
-	told    bool
 	last    map[string]time.Time // when Once recorded a person's last
 	done    sync.WaitGroup
 }
 
-// Record records e. It returns at once.
+// Record records e, or counts it if too many are being recorded. It returns at once.
 func (l *Later) Record(ctx context.Context, e Entry) {
 	if l == nil {
 		return
 	}
-	if ok, first := l.admit(); !ok {
-		if first {
-			l.Failed(ctx, ErrTooMany)
+	if !l.admit() {
+		if own, is := e.own(); is && l.Log != nil {
+			l.Log.entries.Count(own)
 		}
 		return
 	}
@@ -85,20 +74,15 @@ func (l *Later) Once(ctx context.Context, e Entry) {
 	}
 }
 
-// admit takes the right to record one; first is true for the first in an hour that gets none.
-func (l *Later) admit() (ok, first bool) {
+// admit takes the right to record one.
+func (l *Later) admit() bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if now := l.Now(); now.Sub(l.hour).Abs() >= time.Hour {
-		l.hour, l.count, l.told = now, 0, false
-	}
-	if l.running >= laterAtOnce || l.count >= cmp.Or(l.PerHour, laterPerHour) {
-		first, l.told = !l.told, true
-		return false, first
+	if l.running >= laterAtOnce {
+		return false
 	}
 	l.running++
-	l.count++
-	return true, false
+	return true
 }
 
 // Wait waits until everything is recorded.

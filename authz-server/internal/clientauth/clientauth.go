@@ -162,14 +162,24 @@ func (a *Authenticator) takesSecret(c *client.Client, method string) bool {
 // Claimed returns the client that a request says it is from, or "". Nothing is verified. A name in
 // the Authorization header counts only if a client has it, because people paste secrets there.
 func (a *Authenticator) Claimed(r *http.Request) string {
-	form := r.Form // nil if the request could not be read
-	id := form.Get("client_id")
-	if user, _, ok := r.BasicAuth(); id == "" && ok {
-		if id, _ = url.QueryUnescape(user); id != "" {
+	id := Named(r)
+	if user, _, ok := r.BasicAuth(); ok && id != "" && r.Form.Get("client_id") == "" {
+		if name, _ := url.QueryUnescape(user); name == id {
 			if _, err := a.Store.Clients.Client(r.Context(), id); err != nil {
 				id = ""
 			}
 		}
+	}
+	return id
+}
+
+// Named returns what a request gives for its client, whether there is one or not: it may be a password
+// that somebody put in its place, and so must not be kept unless there is such a client.
+func Named(r *http.Request) string {
+	form := r.Form // nil if the request could not be read
+	id := form.Get("client_id")
+	if user, _, ok := r.BasicAuth(); id == "" && ok {
+		id, _ = url.QueryUnescape(user)
 	}
 	if id == "" && form.Has("client_assertion") {
 		id, _ = assertedClient(form.Get("client_assertion")) // then it is unknown

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/fetch"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/limits"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/httpd"
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -115,12 +117,28 @@ func (d *Clients) readDocument(ctx context.Context, id string) (client.Client, e
 	if err := d.CheckSector(ctx, &c); err != nil {
 		return fail("is refused: "+err.Error(), err)
 	}
-	if err := d.cfg.Store.Clients.PutDocumentClient(ctx, c); err != nil {
+	if err := d.putDocument(ctx, c); err != nil {
 		return client.Client{}, err
 	}
 	now := d.now()
 	d.documents.Add(id, documentState{until: clamp(expires, now.Add(minDocumentAge), now.Add(maxDocumentAge))}, len(id))
 	return d.cfg.Store.Clients.Client(ctx, id)
+}
+
+// putDocument stores what a document says, and notes in the audit log that it is new, or says something
+// else than before.
+func (d *Clients) putDocument(ctx context.Context, c client.Client) error {
+	return d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		put, err := d.cfg.Store.Clients.PutDocumentClient(ctx, c)
+		if err != nil || put == registry.DocumentSame {
+			return err
+		}
+		kind := audit.ClientRegistered
+		if put == registry.DocumentChanged {
+			kind = audit.ClientChanged
+		}
+		return d.record(ctx, kind, &c, map[string]any{"document": true})
+	})
 }
 
 // parseDocument makes a client of a document. Because a document is for all servers, what this one

@@ -123,3 +123,14 @@ func (c *Common) ErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	c.Pages.Render(w, r, status, failure)
 }
+
+// Refuses tells whether err refuses a request, or puts it off, so that many of them are no good sign:
+// it is neither the server's fault nor a step on the way to tokens.
+func Refuses(err error) bool {
+	var refused *oauth.Error
+	if errors.As(err, &refused) {
+		return refused.Status < http.StatusInternalServerError && refused.Code != oauth.AuthorizationPending.Code && refused.Code != oauth.UseDPoPNonce.Code
+	}
+	var full *limits.QuotaError
+	return errors.As(err, &full) || throttle.IsBusy(err)
+}

@@ -14,6 +14,7 @@ var adminOverviewEnglish = AdminOverview{
 		"clock_wrong":      "The clock is wrong",
 		"log_late":         "The audit log falls behind",
 		"guessing":         "Somebody is guessing passwords or codes",
+		"client_hammered":  "An app’s token requests are refused again and again",
 		"no_administrator": "Nobody can log in as an administrator",
 	},
 	AttentionDo: map[string]string{
@@ -26,6 +27,7 @@ var adminOverviewEnglish = AdminOverview{
 		"clock_wrong":      "Set the machine’s clock by NTP. Tokens are refused, or live too long, if it is wrong.",
 		"log_late":         "Look whether a server is running: it gives entries their places.",
 		"guessing":         "The limits hold it off. If it goes on, block the network at your gateway.",
+		"client_hammered":  "Ask whoever runs the app whether it goes on with old codes or tokens. If it is not the app, give it a new secret.",
 		"no_administrator": "Make another administrator, or run authz-server bootstrap-admin.",
 	},
 	Since: "Since", Times: func(n string) string { return n + " times" }, Look: "Look at it",

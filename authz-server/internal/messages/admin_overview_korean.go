@@ -17,6 +17,7 @@ var adminOverviewKorean = AdminOverview{
 		"clock_wrong":      "시계가 맞지 않아요",
 		"log_late":         "감사 기록이 밀리고 있어요",
 		"guessing":         "누군가 비밀번호나 코드를 추측하고 있어요",
+		"client_hammered":  "앱의 토큰 요청이 계속 거부되고 있어요",
 		"no_administrator": "로그인할 수 있는 관리자가 없어요",
 	},
 	AttentionDo: map[string]string{
@@ -29,6 +30,7 @@ var adminOverviewKorean = AdminOverview{
 		"clock_wrong":      "NTP로 서버 시계를 맞춰 주세요. 틀리면 토큰이 거부되거나 너무 오래 살아 있게 돼요.",
 		"log_late":         "서버가 실행 중인지 확인해 주세요. 기록의 순서는 서버가 매겨요.",
 		"guessing":         "제한이 막고 있어요. 계속되면 게이트웨이에서 해당 네트워크를 차단해 주세요.",
+		"client_hammered":  "앱이 오래된 코드나 토큰을 계속 쓰고 있는지 운영하는 쪽에 확인해 주세요. 앱이 보낸 요청이 아니라면 시크릿을 새로 발급해 주세요.",
 		"no_administrator": "관리자를 지정하거나 authz-server bootstrap-admin 명령을 실행해 주세요.",
 	},
 	Since: "시작:", Times: func(n string) string { return n + "회" }, Look: "살펴보기",

@@ -49,7 +49,9 @@ var adminLogEnglish = AdminLog{
 		"group.created": "Group made", "group.changed": "Group changed", "group.deleted": "Group deleted", "group.joined": "Added to a group", "group.left": "Taken out of a group",
 		"role.bootstrap_link_made": "Link for a first administrator made", "settings.started": "Server started", "key.created": "Key made", "key.rotated": "Keys rotated",
 		"key.withdrawn": "Key withdrawn", "key.rewrapped": "Keys encrypted anew", "queue.retried": "Deliveries tried again or dropped", "database.restored": "Database restored",
-		"audit.trimmed": "Old entries removed", "audit.exported": "Audit log exported",
+		"audit.trimmed": "Old entries removed", "audit.exported": "Audit log exported", "audit.counted": "Happened too often for an entry each, and was counted",
+		"database.backed_up": "Backup made", "terms.changed": "Terms changed", "user.terms_agreed": "Agreed to new terms",
+		"user.entrusted": "Given to a directory, or taken from it", "group.entrusted": "Group given to a directory, or taken from it",
 	},
 	Actors: map[string]string{"person": "a person", "client": "an app", "machine": "command", "system": "the server", "unknown": "somebody unknown"},
 	Targets: map[string]string{

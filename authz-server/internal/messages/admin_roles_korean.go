@@ -49,7 +49,9 @@ var adminLogKorean = AdminLog{
 		"group.created": "그룹을 만듦", "group.changed": "그룹 변경", "group.deleted": "그룹 삭제", "group.joined": "그룹에 추가", "group.left": "그룹에서 제외",
 		"role.bootstrap_link_made": "첫 관리자 링크를 만듦", "settings.started": "서버 시작", "key.created": "키를 만듦", "key.rotated": "키 교체",
 		"key.withdrawn": "키 철회", "key.rewrapped": "키를 다시 암호화함", "queue.retried": "전송을 다시 시도하거나 버림", "database.restored": "데이터베이스 복원",
-		"audit.trimmed": "오래된 기록 제거", "audit.exported": "감사 기록 내보내기",
+		"audit.trimmed": "오래된 기록 제거", "audit.exported": "감사 기록 내보내기", "audit.counted": "하나씩 남기기에는 많아 횟수만 기록함",
+		"database.backed_up": "백업을 만듦", "terms.changed": "약관 변경", "user.terms_agreed": "새 약관에 동의",
+		"user.entrusted": "디렉터리에 맡기거나 되찾음", "group.entrusted": "그룹을 디렉터리에 맡기거나 되찾음",
 	},
 	Actors: map[string]string{"person": "사람", "client": "앱", "machine": "명령", "system": "서버", "unknown": "알 수 없는 사람"},
 	Targets: map[string]string{

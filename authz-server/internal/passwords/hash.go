@@ -35,6 +35,7 @@ const (
 // [New].
 type Hasher struct {
 	LogIn, SignUp, Change *throttle.Queue
+	Operators             *throttle.Queue // passwords that operators choose for people
 
 	Breaches *Breaches // who is asked about new passwords; nil: nobody
 
@@ -48,7 +49,9 @@ func New() *Hasher {
 		LogIn:  throttle.NewQueue(max(2, processors)),
 		SignUp: throttle.NewQueue(max(1, processors/2)),
 		Change: throttle.NewQueue(max(1, processors/2)),
-		dummy:  encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
+
+		Operators: throttle.NewQueue(1),
+		dummy:     encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
 	}
 }
 

@@ -159,7 +159,7 @@ func New(cfg Config) (*Provider, error) {
 		Authorize: &authorize.Endpoint{
 			BrowserForms: forms, Door: door, Protocol: core, Tokens: issued, Clients: cfg.Clients, Fetch: cfg.Fetch, Resources: resources, Now: cfg.Now,
 		},
-		Token: &tokenendpoint.Endpoint{Common: common, Protocol: core, Issued: counted},
+		Token: &tokenendpoint.Endpoint{Common: common, Protocol: core, Issued: counted, Refused: cfg.Store.Refusals},
 		Device: &device.Endpoint{
 			Common: common, Door: door, Tokens: issued, Clients: cfg.Clients, Store: cfg.Store, Resources: resources, Now: cfg.Now,
 		},

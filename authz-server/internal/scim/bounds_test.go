@@ -78,7 +78,7 @@ func TestAnAccountIsNotLockedWhileItsChangeIsWorkedOut(t *testing.T) {
 		tries := 0
 		after, err := w.admin.EditProvisioned(ctx, w.actors["okta"], id, "", "SCIM", func(p *admin.ProvisionedPerson) error {
 			if tries++; tries == 1 {
-				other.doIn(ctx, t, "entra", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"timezone","value":"Asia/Seoul"}`)).want(200)
+				other.doIn(ctx, t, "writer", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"timezone","value":"Asia/Seoul"}`)).want(200)
 				other.doIn(ctx, t, "entra", "POST", "/Users", userHead+`"userName":"other@example.com"}`).want(201)
 			}
 			p.Claims.Nickname = "M"

@@ -3,9 +3,12 @@ package scim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
@@ -40,6 +43,13 @@ func bad(scimType, detail string) error {
 	return &problem{http.StatusBadRequest, scimType, detail}
 }
 
+// tooOften says that an actor asks more often than [rates] lets them.
+type tooOften struct{ wait time.Duration }
+
+func (e *tooOften) Error() string {
+	return "too many requests; the next is answered in " + e.wait.String()
+}
+
 const errorSchema = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 // fail answers with an error.
@@ -56,7 +66,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case p == nil:
 		p = s.unknown(r.Context(), w, err)
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
 	httpd.NoteRefusal(w, p.Type, p.Detail)
@@ -75,7 +85,10 @@ func problemOf(err error) *problem {
 	var p *problem
 	var field *admin.FieldError
 	var refused *admin.Refused
+	var often *tooOften
 	switch {
+	case errors.As(err, &often):
+		return &problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("A client gets %d requests a second. Retry-After says when to go on.", ratePerSecond)}
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &field):
@@ -84,10 +97,13 @@ func problemOf(err error) *problem {
 			return &problem{http.StatusBadRequest, invalidValue, "A value is not right: " + field.Problem + "."}
 		}
 		return &problem{http.StatusBadRequest, invalidValue, name + " " + field.Problem + "."}
+	case errors.As(err, &refused) && refused.Why == admin.NotKept:
+		return &problem{Status: http.StatusForbidden, Detail: "This directory does not keep the resource, or a member: somebody else made it. " +
+			"An operator of the server can give it to the directory."}
 	case errors.As(err, &refused) && refused.Why == admin.NeedsPerson, errors.Is(err, store.ErrNotFound):
 		return &problem{Status: http.StatusNotFound, Detail: "There is no such resource."}
 	case errors.Is(err, store.ErrExists):
-		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see."}
+		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see, or that this one does not keep until an operator of the server gives it to it."}
 	case errors.Is(err, store.ErrStale):
 		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match, or others are changing it."}
 	case errors.Is(err, admin.ErrLeaving):
@@ -111,6 +127,10 @@ func (s *Server) unknown(ctx context.Context, w http.ResponseWriter, err error) 
 }
 
 func retryAfter(err error) int {
+	var often *tooOften
+	if errors.As(err, &often) {
+		return int(math.Ceil(often.wait.Seconds()))
+	}
 	if errors.Is(err, admin.ErrLeaving) {
 		return 60
 	}

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 const base = "https://login.example/scim/v2"
 
-// world is a server with an administrator (Root) and an ordinary person, and with the clients entra and
-// okta, which have the scope scim, and reader and writer.
+// world is a server with an administrator (Root) and an ordinary person, whom okta keeps, and with the
+// clients entra and okta, which have the scope scim, and reader and writer.
 type world struct {
 	*storetest.World
 	*replica
@@ -76,9 +76,18 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 		storetest.OK(t, err)
 		w.Exec(t, `UPDATE users SET second_step = TRUE WHERE id = '`+w.Root.ID+`'`)
 		w.actors["root"] = admin.Actor{Kind: admin.Person, ID: w.Root.ID, Name: w.Root.Email, Rights: admin.Reading | admin.Writing, ACR: "2", AuthTime: s.Now}
+		w.entrust(t, "okta", s.Person.ID)
 		w.actors["person"] = admin.Actor{Kind: admin.Person, ID: w.Person.ID, Name: w.Person.Email, Rights: admin.Reading | admin.Writing, ACR: "2", AuthTime: s.Now}
 		test(t, w)
 	})
+}
+
+// entrust gives accounts to a directory, as an operator does.
+func (w *world) entrust(t *testing.T, to string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		storetest.OK(t, w.admin.EntrustPerson(t.Context(), admin.Actor{Kind: admin.Machine}, id, to, ""))
+	}
 }
 
 func newReplica(t *testing.T, s *store.Store, now func() time.Time) *replica {
@@ -104,7 +113,7 @@ func newReplica(t *testing.T, s *store.Store, now func() time.Time) *replica {
 	}
 	router := mux.NewRouter().SkipClean(true)
 	scim.New(scim.Config{
-		Issuer: at, Admin: r.admin,
+		Issuer: at, Admin: r.admin, Now: now,
 		Actor: func(_ http.ResponseWriter, req *http.Request) (admin.Actor, error) {
 			actor, ok := r.actors[req.Header.Get("Authorization")]
 			if !ok {

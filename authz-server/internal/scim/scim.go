@@ -27,11 +27,12 @@ const Groups = "/Groups"
 // reason is what the audit log has as the reason of what directories do.
 const reason = "SCIM"
 
-// Config is what a [Server] needs. All fields but Log are required.
+// Config is what a [Server] needs. All fields but Log and Now are required.
 type Config struct {
 	Issuer issuer.URL
 	Admin  *admin.Admin
-	Log    *slog.Logger // gets errors that are the server's; nil: none
+	Log    *slog.Logger     // gets errors that are the server's; nil: none
+	Now    func() time.Time // nil: time.Now
 
 	// Actor tells who makes a request: [adminaccess.Tokens.Actor].
 	Actor func(http.ResponseWriter, *http.Request) (admin.Actor, error)
@@ -40,10 +41,18 @@ type Config struct {
 }
 
 // Server answers directories. It is safe for concurrent use.
-type Server struct{ cfg Config }
+type Server struct {
+	cfg   Config
+	rates *rates
+}
 
 // New makes a [Server].
-func New(cfg Config) *Server { return &Server{cfg} }
+func New(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Server{cfg, newRates(cfg.Now)}
+}
 
 // Routes adds all that is below [Path].
 func (s *Server) Routes(r *mux.Router) {
@@ -76,6 +85,11 @@ func (s *Server) Routes(r *mux.Router) {
 func (s *Server) authorized(do func(http.ResponseWriter, *http.Request, admin.Actor) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor, err := s.cfg.Actor(w, r)
+		if err == nil {
+			if wait := s.rates.take(actor); wait > 0 {
+				err = &tooOften{wait}
+			}
+		}
 		if err == nil {
 			err = do(w, r, actor)
 		}

@@ -51,6 +51,9 @@ func TestADirectoryActsByItsToken(t *testing.T) {
 		if f.Invalid(app) {
 			t.Fatal("the app's token is not good")
 		}
+		// It finds whom it does not keep, and changes nobody before it was given them.
+		ask(http.MethodPatch, "/Users/"+f.User.ID, patch(`{"op":"Replace","path":"active","value":"False"}`), token).want(403, "does not keep")
+		storetest.OK(t, f.Store.Users.SetKeeper(t.Context(), "directory", f.User.ID))
 		ask(http.MethodPatch, "/Users/"+f.User.ID, patch(`{"op":"Replace","path":"active","value":"False"}`), token).want(200, `"active":false`)
 		if !f.Invalid(app) {
 			t.Error("the token of a closed account is good")

@@ -175,6 +175,7 @@ func TestEntraProvisions(t *testing.T) {
 		w.do(t, "entra", "PATCH", "/Users/"+id, patch(`{"op":"Replace","value":{"name.givenName":"Minah","displayName":"Minah Lee","externalId":"9"}}`)).
 			want(200, `"givenName":"Minah"`, `"familyName":"Kim-Lee"`, `"externalId":"9"`)
 
+		w.entrust(t, "entra", w.Person.ID)
 		group := w.do(t, "entra", "POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group","http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],
 			"externalId":"8aa1a0c0","displayName":"Sales","meta":{"resourceType":"Group"}}`).want(201).text("id")
 		w.list(t, "entra", "/Groups"+filterBy(`displayName eq "sales"`)+"&excludedAttributes=members", 1)

@@ -33,6 +33,15 @@ func AddrOf(ctx context.Context) string {
 // Networks returns what r's sender is counted as; see [httpd.Networks].
 func Networks(r *http.Request) []string { return httpd.Networks(Addr(r)) }
 
+// NetworksOf is Networks for an address as Of returns it; any other text is in none.
+func NetworksOf(address string) []string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil
+	}
+	return httpd.Networks(addr)
+}
+
 // maxUserAgent is how much is kept of a User-Agent header, in bytes.
 const maxUserAgent = 300
 

@@ -322,7 +322,15 @@ func (p *Policy) agree(ctx context.Context, userID, version, address string) err
 
 // Agree records that a person agreed to the present terms.
 func (p *Policy) Agree(ctx context.Context, userID, address string) error {
-	return p.agree(ctx, userID, p.Terms.Version, address)
+	return p.store.Tx(ctx, func(ctx context.Context) error {
+		if err := p.agree(ctx, userID, p.Terms.Version, address); err != nil {
+			return err
+		}
+		return audit.New(p.store).Record(ctx, audit.Entry{
+			Kind: audit.UserTermsAgreed, Actor: audit.Actor{Kind: audit.Person, ID: userID}, Person: userID, From: address,
+			Detail: map[string]any{"version": p.Terms.Version},
+		})
+	})
 }
 
 // OwesAgreement tells whether a person has not agreed to the present terms yet.

@@ -74,6 +74,15 @@ func (s *planned) ofOperators() {
 		return err
 	})
 	s.add("Add", func(ctx context.Context) error { return s.Statistics.Add(ctx, map[string]int64{"k1": 1}) })
+	s.add("Since", func(ctx context.Context) error { _, err := s.Refusals.Since(ctx, planNow.Add(-time.Hour)); return err })
+	s.add("Of", func(ctx context.Context) error {
+		_, err := s.Refusals.Of(ctx, "c1", planNow.Add(-24*time.Hour), planNow)
+		return err
+	})
+	s.add("Keep", func(ctx context.Context) error {
+		s.Refusals.Count("c1")
+		return s.Refusals.Keep(ctx)
+	})
 	s.add("Since", func(ctx context.Context) error {
 		_, err := s.Statistics.Since(ctx, statistics.Hour, planNow)
 		return err

@@ -33,6 +33,12 @@ func (s *planned) ofDirectories() {
 		s.add("SetExternalID", func(ctx context.Context) error { return s.Users.SetExternalID(ctx, "c1", "u1", id) })
 		s.add("SetExternalID", func(ctx context.Context) error { return s.Roles.SetExternalID(ctx, "c1", "q1", id) })
 	}
+	s.add("Keeper", func(ctx context.Context) error { _, err := s.Users.Keeper(ctx, "u1"); return err })
+	s.add("Keeper", func(ctx context.Context) error { _, err := s.Roles.Keeper(ctx, "q1"); return err })
+	for _, client := range []string{"c2", ""} {
+		s.add("SetKeeper", func(ctx context.Context) error { return s.Users.SetKeeper(ctx, client, "u1") })
+		s.add("SetKeeper", func(ctx context.Context) error { return s.Roles.SetKeeper(ctx, client, "q1") })
+	}
 	s.add("NamesOf", func(ctx context.Context) error { _, err := s.Users.NamesOf(ctx, "u1", 100); return err })
 	s.add("Touch", func(ctx context.Context) error { return s.Users.Touch(ctx, "u1", planNow) })
 }

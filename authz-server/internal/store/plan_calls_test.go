@@ -110,7 +110,8 @@ func (s *planned) ofClients() {
 		return err
 	})
 	s.add("PutDocumentClient", func(ctx context.Context) error {
-		return s.Clients.PutDocumentClient(ctx, client.Client{ID: "https://1.example/"})
+		_, err := s.Clients.PutDocumentClient(ctx, client.Client{ID: "https://1.example/"})
+		return err
 	})
 	s.late("CheckRegistrationToken", func(ctx context.Context) error { return s.Clients.CheckRegistrationToken(ctx, "c1", "another") })
 	s.add("CreateInitialToken", func(ctx context.Context) error { return s.Clients.CreateInitialToken(ctx, key(0), "", 1, soon) })

@@ -32,6 +32,8 @@ var grown = []string{
 	`UPDATE users SET indexed_at = updated_at WHERE id <> 'u3'`,
 	`INSERT INTO user_words (word, user_id) ` + growthtest.Numbers + ` SELECT CAST('u' || i AS BYTEA), 'u' || i FROM n`,
 	`INSERT INTO user_words (word, user_id) ` + growthtest.Numbers + ` SELECT CAST('n' AS BYTEA), 'u' || i FROM n`,
+	`INSERT INTO client_refusals (client_id, start, count)
+		` + growthtest.Numbers + ` SELECT 'c' || CASE WHEN i <= 150 THEN 1 ELSE i END, CAST(i AS BIGINT) * 1000000 - 90000000000, i FROM n`,
 	`INSERT INTO statistics (width, start, kind, count)
 		` + growthtest.Numbers + ` SELECT 3600000000, (i / 5) * 3600000000 - 3456000000000, 'k' || (i % 5), 1 FROM n`,
 	`INSERT INTO users (id, email, email_key, email_verified, name, locale, password_hash, roles, disabled, created_at, updated_at)
@@ -199,7 +201,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 				"applied":        "as many as configurations name",
 			},
 			Apart: slices.Concat(
-				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh", "AdmitOwn"},
+				[]string{"Tx", "LimitSessions", "KeepUnused", "Due", "Sweeps", "InTransaction", "AfterCommit", "Happened", "Waiting", "Known", "Refresh", "Admit", "Count", "Counted"},
 				// These are steps of what is called:
 				[]string{"With", "GiveBack", "ForgetDecisions", "RevokeOfSession", "RevokeOfUser", "Remove", "MarkRemoved", "Removed", "Purge", "Insert",
 					"EndEverySession", "TellOfEnd", "TellOfWithdrawal", "ForgetSession"},
@@ -219,7 +221,7 @@ var rooms = []reflect.Type{
 	reflect.TypeFor[*limits.Quotas](), reflect.TypeFor[*limits.Attempts](), reflect.TypeFor[*limits.UsedIDs](), reflect.TypeFor[*limits.Repeated](),
 	reflect.TypeFor[*outbox.Logouts](), reflect.TypeFor[*outbox.Queue](),
 	reflect.TypeFor[*registry.Clients](), reflect.TypeFor[*registry.Resources](), reflect.TypeFor[*registry.Applied](), reflect.TypeFor[*roles.Roles](),
-	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](),
+	reflect.TypeFor[*statuses.Statuses](), reflect.TypeFor[*statistics.Statistics](), reflect.TypeFor[*statistics.Refusals](),
 	reflect.TypeFor[*requests.Interactions](), reflect.TypeFor[*requests.Pushed](),
 	reflect.TypeFor[*streams.Streams](),
 	reflect.TypeFor[*auditlog.Entries](),
@@ -242,6 +244,7 @@ var leave = map[string]string{
 	"account_events":        `DELETE FROM account_events WHERE at > 500`,
 	"stream_sets":           `DELETE FROM stream_sets WHERE created_at > 1500`,
 	"stream_exclusions":     `DELETE FROM stream_exclusions WHERE created_at > 500`,
+	"client_refusals":       `DELETE FROM client_refusals WHERE count > 500`,
 	"statistics":            `DELETE FROM statistics WHERE start > 0`,
 	"identities":            `DELETE FROM identities WHERE created_at > 500`,
 	"upstream_logins":       `DELETE FROM upstream_logins WHERE created_at > 500`,

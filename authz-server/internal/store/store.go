@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -37,6 +39,20 @@ var migrations embed.FS
 
 // Migrations are what makes the schema, in the folder "migrations".
 func Migrations() fs.FS { return migrations }
+
+// SchemaVersion returns the version of the schema that this program makes: the number of its last
+// migration.
+func SchemaVersion() (latest int64, err error) {
+	all, err := fs.ReadDir(migrations, "migrations")
+	for _, one := range all {
+		number, _, _ := strings.Cut(one.Name(), "_")
+		version, notOne := strconv.ParseInt(number, 10, 64)
+		if notOne == nil {
+			latest = max(latest, version)
+		}
+	}
+	return latest, err
+}
 
 // What a look-up or a change can find. Any other error is a failure of the database.
 var (
@@ -84,6 +100,7 @@ type Store struct {
 	Keys         *keystore.Keys
 	Statuses     *statuses.Statuses
 	Statistics   *statistics.Statistics
+	Refusals     *statistics.Refusals
 	Audit        *auditlog.Entries
 	Upstreams    *upstreams.Upstreams
 }
@@ -124,7 +141,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 		Mailed:   accounts.NewMailedLinks(db, now),
 		Audit:    auditlog.NewEntries(db, now),
 	}
-	s.Statuses, s.Statistics = statuses.New(db, now), statistics.New(db, now)
+	s.Statuses, s.Statistics, s.Refusals = statuses.New(db, now), statistics.New(db, now), statistics.NewRefusals(db, now)
 	s.Clients, s.Resources = registry.NewClients(db, now, s.Statuses), registry.NewResources(db, now)
 	s.Applied = registry.NewApplied(db, now)
 	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
@@ -152,7 +169,7 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		s.Factors.Sweeps(),
 		s.Attempts.Sweeps(), s.Quotas.Sweeps(), s.UsedIDs.Sweeps(), s.Repeated.Sweeps(),
 		s.Devices.Sweeps(), s.Grants.Sweeps(), s.Clients.Sweeps(), s.Outbox.Sweeps(), s.Streams.Sweeps(),
-		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Roles.Sweeps(), s.Upstreams.Sweeps(),
+		s.Invitations.Sweeps(), s.Statuses.Sweeps(), s.Statistics.Sweeps(), s.Refusals.Sweeps(), s.Roles.Sweeps(), s.Upstreams.Sweeps(),
 		// This has batches of its own, so one step does all of it.
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,

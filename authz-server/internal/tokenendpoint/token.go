@@ -18,6 +18,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/protocol"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
+	"github.com/maru-auth/maru/authz-server/internal/store/statistics"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 )
 
@@ -29,7 +30,8 @@ const MaxRequest = 64 << 10
 type Endpoint struct {
 	*endpoint.Common
 	Protocol *protocol.Protocol
-	Issued   *Issued // nil: nothing is counted
+	Issued   *Issued              // nil: nothing is counted
+	Refused  *statistics.Refusals // nil: nothing is counted
 }
 
 // ServeHTTP has the client authenticated and its grant checked before anything is spent: first the
@@ -37,6 +39,9 @@ type Endpoint struct {
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := e.answer(r)
 	if err != nil {
+		if endpoint.Refuses(err) {
+			e.Refused.Count(clientauth.Named(r))
+		}
 		e.Error(w, r, err)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,10 +40,13 @@ func SQLite(ctx context.Context, databaseURL, file string) (about Manifest, err 
 	}
 	// Created first, so that no other file is overwritten. If we get no further, it is empty, and
 	// cannot be mistaken for a backup.
+	partial := file + ".partial"
 	if err := createPrivate(file); err != nil {
+		if half, _ := os.Stat(partial); half != nil && errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w, and %s beside it: a backup is being made, or one ended early; then remove both", err, partial)
+		}
 		return about, err
 	}
-	partial := file + ".partial"
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(file))

@@ -56,6 +56,9 @@ const maxManifest = 1 << 20
 
 // readManifest reads the manifest of a backup. fs.ErrNotExist: it has none.
 func readManifest(file string) (m Manifest, err error) {
+	if err := ordinary(file + manifestSuffix); err != nil {
+		return m, err
+	}
 	f, err := os.Open(file + manifestSuffix) //nolint:gosec // G304: the operator names the file
 	if err != nil {
 		return m, err
@@ -65,6 +68,15 @@ func readManifest(file string) (m Manifest, err error) {
 		return m, fmt.Errorf("%s%s: %w", file, manifestSuffix, err)
 	}
 	return m, nil
+}
+
+// ordinary refuses what is no ordinary file before it is opened: a pipe would wait for its other end.
+func ordinary(file string) error {
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w: it is no ordinary file", file, fs.ErrInvalid)
+	}
+	return err
 }
 
 // examine checks the file of a database that nobody writes, and says what it holds.
@@ -132,12 +144,8 @@ func examine(ctx context.Context, file string) (m Manifest, err error) {
 
 // sum returns the SHA-256 of a file in hex, and its length.
 func sum(file string) (digest string, length int64, err error) {
-	info, err := os.Stat(file)
-	if err != nil {
+	if err := ordinary(file); err != nil {
 		return "", 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s: %w: it is no ordinary file", file, fs.ErrInvalid)
 	}
 	f, err := os.Open(file) //nolint:gosec // G304: the operator names the file
 	if err != nil {

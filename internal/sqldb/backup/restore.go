@@ -154,14 +154,14 @@ func (r Restore) bring(ctx context.Context, copied string) (found Manifest, unch
 
 // copyFile fills the file to, which exists, with what is in from.
 func copyFile(from, to string) (err error) {
+	if err := ordinary(from); err != nil {
+		return err
+	}
 	source, err := os.Open(from) //nolint:gosec // G304: the operator names the file
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	if info, err := source.Stat(); err != nil || !info.Mode().IsRegular() {
-		return errors.Join(err, errors.New("it is no ordinary file"))
-	}
 	target, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC|noFollow, 0o600) //nolint:gosec // G304: the operator names the file
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ var whereTo = map[string]string{
 	admin.QueueFailing: "queues", admin.QueueLate: "queues", admin.StreamFailing: "streams",
 	admin.StreamStopped: "streams",
 	admin.KeyOld:        "keys", admin.KeyMissing: "keys", admin.LogLate: "audit", admin.Guessing: "throttles",
-	admin.NoAdmin: "users",
+	admin.Hammered: "clients", admin.NoAdmin: "users",
 }
 
 func attentionOf(v *frame.Visit, one admin.Attention) attention {

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -150,24 +151,58 @@ func (s *Users) IDs(ctx context.Context, after string, limit int) ([]string, err
 // A Name is what a client calls an account.
 type Name struct {
 	ClientID   string `json:"client_id"`
-	ExternalID string `json:"external_id"`
+	ExternalID string `json:"external_id"`     // empty: it keeps the account without a name for it
+	Keeps      bool   `json:"keeps,omitempty"` // it may change and remove the account
 }
 
 // NamesOf returns what clients call an account, limit of them at most.
 func (s *Users) NamesOf(ctx context.Context, id string, limit int) ([]Name, error) {
-	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (n Name, err error) { return n, rows.Scan(&n.ClientID, &n.ExternalID) },
-		`SELECT client_id, external_id FROM external_users WHERE user_id = $1 ORDER BY user_id LIMIT $2`, id, limit)
+	return sqldb.All(ctx, s.db, func(rows *sql.Rows) (n Name, err error) { return n, rows.Scan(&n.ClientID, &n.ExternalID, &n.Keeps) },
+		`SELECT client_id, external_id, keeps FROM external_users WHERE user_id = $1 ORDER BY user_id LIMIT $2`, id, limit)
 }
 
 // SetExternalID notes what a client calls an account; empty: nothing.
 func (s *Users) SetExternalID(ctx context.Context, client, id, externalID string) error {
 	if externalID == "" {
-		_, err := s.db.Exec(ctx, `DELETE FROM external_users WHERE client_id = $1 AND user_id = $2`, client, id)
+		_, err := s.db.Exec(ctx, `DELETE FROM external_users WHERE client_id = $1 AND user_id = $2 AND NOT keeps`, client, id)
+		if err == nil {
+			_, err = s.db.Exec(ctx, `UPDATE external_users SET external_id = '' WHERE client_id = $1 AND user_id = $2`, client, id)
+		}
 		return err
 	}
 	_, err := s.db.Exec(ctx, `INSERT INTO external_users (client_id, user_id, external_id) VALUES ($1, $2, $3)
 		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = $3`, client, id, externalID)
 	return err
+}
+
+// Keeper returns the client that keeps an account: it may change and remove it. Empty: none does.
+func (s *Users) Keeper(ctx context.Context, id string) (client string, err error) {
+	err = s.db.QueryRow(ctx, `SELECT client_id FROM external_users WHERE user_id = $1 AND keeps LIMIT 1`, id).Scan(&client)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return client, err
+}
+
+// SetKeeper notes which client keeps an account, and that no other does; empty: none. Hold the
+// account.
+func (s *Users) SetKeeper(ctx context.Context, client, id string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		for _, end := range []string{
+			`DELETE FROM external_users WHERE user_id = $1 AND keeps AND external_id = ''`,
+			`UPDATE external_users SET keeps = FALSE WHERE user_id = $1 AND keeps`,
+		} {
+			if _, err := s.db.Exec(ctx, end, id); err != nil {
+				return err
+			}
+		}
+		if client == "" {
+			return nil
+		}
+		_, err := s.db.Exec(ctx, `INSERT INTO external_users (client_id, user_id, external_id, keeps) VALUES ($1, $2, '', TRUE)
+			ON CONFLICT (client_id, user_id) DO UPDATE SET keeps = TRUE`, client, id)
+		return err
+	})
 }
 
 // Touch notes that an account has changed since the time before, by a later one: its version is

@@ -69,14 +69,16 @@ const saltSize = 16
 
 // Entries is the log.
 type Entries struct {
-	db    *sqldb.DB
-	now   func() time.Time
-	added atomic.Uint32
-	own   own
+	db     *sqldb.DB
+	now    func() time.Time
+	added  atomic.Uint32
+	counts *counts
 }
 
 // NewEntries returns the entries in db.
-func NewEntries(db *sqldb.DB, now func() time.Time) *Entries { return &Entries{db: db, now: now} }
+func NewEntries(db *sqldb.DB, now func() time.Time) *Entries {
+	return &Entries{db: db, now: now, counts: newCounts()}
+}
 
 // Add adds an entry, in the transaction of what happened. It takes a place in the chain later, so
 // that requests do not wait for one another.

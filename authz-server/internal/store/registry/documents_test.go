@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -18,8 +19,17 @@ func TestADocumentClientLivesWhileItIsUsed(t *testing.T) {
 		const used, unused = "https://used.example/client.json", "https://unused.example/client.json"
 		put := func(id, name string) client.Client {
 			t.Helper()
-			if err := f.Clients.PutDocumentClient(t.Context(), client.Client{ID: id, Name: name}); err != nil {
-				t.Fatal(err)
+			var before string
+			if c, err := f.Store.Clients.Client(t.Context(), id); err == nil {
+				before = c.Name
+			}
+			want := map[string]registry.PutDocument{"": registry.DocumentNew, name: registry.DocumentSame}
+			outcome, ok := want[before]
+			if !ok {
+				outcome = registry.DocumentChanged
+			}
+			if got, err := f.Clients.PutDocumentClient(t.Context(), client.Client{ID: id, Name: name}); err != nil || got != outcome {
+				t.Fatalf("%d, want %d: %v", got, outcome, err)
 			}
 			c, err := f.Store.Clients.Client(t.Context(), id)
 			if err != nil || c.Name != name {
@@ -41,7 +51,8 @@ func TestADocumentClientLivesWhileItIsUsed(t *testing.T) {
 		}
 		put(unused, "Unused")
 		storetest.Winners(t, func(ctx context.Context, i int) (bool, error) {
-			return true, f.Clients.PutDocumentClient(ctx, client.Client{ID: "https://race.example/c", Name: fmt.Sprint(i)})
+			_, err := f.Clients.PutDocumentClient(ctx, client.Client{ID: "https://race.example/c", Name: fmt.Sprint(i)})
+			return true, err
 		})
 		if err := f.Consents.GrantConsent(t.Context(), f.Person.ID, used, []string{"openid"}); err != nil {
 			t.Fatal(err)

@@ -97,6 +97,69 @@ func TestARemovalThatWasInterruptedIsTakenUpAgain(t *testing.T) {
 	}
 }
 
+// A process dies while those who have a role lose the tokens by a scope which brings it no more. A server
+// that starts goes on, also with somebody who has the role by themselves, and by a group.
+func TestTokensByADroppedScopeGoThoughTheServerDied(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		ctx := t.Context()
+		define(t, w, editor)
+		g := group(t, w, "g", editor)
+		const many = 50
+		tokens := crowd(t, w, g, "t", many)
+		storetest.OK(t, w.Roles.Give(ctx, w.Person.ID, editor))
+		grant(t, w, w.Session, "own")
+		tokens = append(tokens, "own")
+		changed, err := w.Roles.Definition(ctx, editor)
+		storetest.OK(t, err)
+		changed.Scopes = []string{"user:lookup"}
+		storetest.OK(t, w.Roles.Redefine(ctx, changed))
+
+		dies, done := 0, 0
+		for done == 0 { // at a later moment each time, until some tokens are revoked
+			dies += 10
+			dying, die := context.WithCancel(ctx)
+			var asked atomic.Int64
+			s, err := store.Open(ctx, w.URL(), func() time.Time {
+				if asked.Add(1) == int64(dies) {
+					die()
+				}
+				return w.Now
+			})
+			storetest.OK(t, err)
+			if _, err := s.Roles.Purge(dying); err == nil {
+				t.Fatal("it did not die")
+			}
+			die()
+			storetest.OK(t, s.Close())
+			for _, token := range tokens {
+				if revoked(t, w, token) {
+					done++
+				}
+			}
+		}
+		if done == len(tokens) {
+			t.Fatal("it died when all was done")
+		}
+		if n := w.Count(t, `roles WHERE dropped <> ''`); n != 1 {
+			t.Fatalf("%d roles are to be gone on with", n)
+		}
+
+		again, err := store.Open(ctx, w.URL(), func() time.Time { return w.Now })
+		storetest.OK(t, err)
+		defer func() { storetest.OK(t, again.Close()) }()
+		_, err = again.Sweep(ctx)
+		storetest.OK(t, err)
+		for _, token := range tokens {
+			if !revoked(t, w, token) {
+				t.Errorf("%s is good", token)
+			}
+		}
+		if n := w.Count(t, `roles WHERE dropped <> ''`); n != 0 {
+			t.Errorf("%d roles are to be gone on with for ever", n)
+		}
+	})
+}
+
 // A sweep does it too, and several replicas at once do no harm, while people leave, join, log out and
 // get their role back.
 func TestReplicasPurgeTogether(t *testing.T) {
