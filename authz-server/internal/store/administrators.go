@@ -17,7 +17,8 @@ var ErrLastAdministrator = errors.New("no administrator who can log in would be 
 // Here an administrator is somebody with the role admin/admin, by themselves or by a group, who can
 // act as one: the account is open and does not wait to be deleted, and they have a way in and a second
 // factor: a passkey, which is both; or a code of an app, and a password or an upstream that is enabled;
-// or an upstream whose log-in can stand for the second step.
+// or, without a password, which would be asked for then, an upstream whose log-in can stand for the
+// second step.
 func (s *Store) KeepAdministrator(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.Tx(ctx, func(ctx context.Context) error {
 		before, err := s.HasAdministrator(ctx)
@@ -45,7 +46,7 @@ func (s *Store) KeepAdministrator(ctx context.Context, f func(ctx context.Contex
 // are in the order of their indexes, so that Postgres looks at those alone who have it.
 const canAdminister = `(SELECT NOT u.disabled AND u.delete_at = 0 AND (u.passkey OR u.second_step AND u.password_hash <> '' OR EXISTS (
 		SELECT 1 FROM identities i JOIN upstreams p ON p.name = i.upstream
-		WHERE i.user_id = u.id AND NOT p.disabled AND (p.issuer = '' OR p.issuer = i.issuer) AND (p.strong OR u.second_step)))
+		WHERE i.user_id = u.id AND NOT p.disabled AND (p.issuer = '' OR p.issuer = i.issuer) AND (u.second_step OR p.strong AND u.password_hash = '')))
 	FROM users u WHERE u.id = r.user_id)`
 
 // HasAdministrator tells whether there is an administrator who can act as one.

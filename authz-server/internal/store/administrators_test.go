@@ -105,7 +105,7 @@ func TestAnAdministratorHasAWayInAndASecondFactor(t *testing.T) {
 			{code: true, issuer: up.Issuer, off: true, password: "x", can: true},
 			{issuer: up.Issuer, password: "x", can: false},
 			{issuer: up.Issuer, strong: true, can: true},
-			{issuer: up.Issuer, strong: true, password: "x", can: true},
+			{issuer: up.Issuer, strong: true, password: "x", can: false}, // which alone counts then for a change
 			{issuer: up.Issuer, strong: true, off: true, password: "x", can: false},
 			{issuer: "https://another.example", strong: true, can: false},
 			{issuer: up.Issuer, off: true, passkey: true, can: true},
