@@ -56,7 +56,8 @@ var adminLogEnglish = AdminLog{
 	Actors: map[string]string{"person": "a person", "client": "an app", "machine": "command", "system": "the server", "unknown": "somebody unknown"},
 	Targets: map[string]string{
 		"client": "App", "role": "Role", "group": "Group", "invitation": "Invitation", "session": "Session", "grant": "Grant", "key": "Key", "address": "Address",
-		"server": "Server", "resource": "API", "upstream": "Provider", "stream": "Stream",
+		"server": "Server", "resource": "API", "upstream": "Provider", "stream": "Stream", "initial_token": "Registration token", "configuration": "Configuration",
+		"mail": "Mail", "logout": "Log-out",
 	},
 	Proofs: map[string]string{"1": "one factor", "2": "two factors", "phr": "a passkey", "command": "a command"},
 	By:     "by", Concerns: "about", Reason: "Reason", With: "with",

@@ -56,7 +56,8 @@ var adminLogKorean = AdminLog{
 	Actors: map[string]string{"person": "사람", "client": "앱", "machine": "명령", "system": "서버", "unknown": "알 수 없는 사람"},
 	Targets: map[string]string{
 		"client": "앱", "role": "역할", "group": "그룹", "invitation": "초대", "session": "세션", "grant": "권한 부여", "key": "키", "address": "주소",
-		"server": "서버", "resource": "API", "upstream": "외부 로그인", "stream": "스트림",
+		"server": "서버", "resource": "API", "upstream": "외부 로그인", "stream": "스트림", "initial_token": "등록 토큰", "configuration": "설정",
+		"mail": "메일", "logout": "로그아웃",
 	},
 	Proofs: map[string]string{"1": "한 가지 인증", "2": "두 가지 인증", "phr": "패스키", "command": "명령"},
 	By:     "주체:", Concerns: "대상:", Reason: "이유", With: "인증:",
