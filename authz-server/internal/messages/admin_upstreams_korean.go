@@ -38,7 +38,7 @@ var adminUpstreamsKorean = AdminUpstreams{
 	},
 	Hints: map[string]string{
 		"name":             "리디렉션 URI의 일부라 나중에 바꿀 수 없어요. 영문 소문자, 숫자, 하이픈만 쓸 수 있어요.",
-		"title":            "로그인 버튼에 보여요. 예: Google",
+		"title":            "로그인 버튼에 보여요(예: Google).",
 		"issuer_microsoft": "한 조직만이라면 common 대신 테넌트 ID를 적고, 직장과 학교 계정 전체라면 organizations를 적어 주세요.",
 		"listed":           "Google처럼 목록에 있는 서비스는 비워 두어도 돼요.",
 		"issuer":           "메타데이터에 적힌 그대로, https로 시작하는 주소를 적어 주세요. 나머지는 그곳에서 읽어요.",
