@@ -129,7 +129,7 @@ func (p *program) withConfiguration(ctx context.Context, f func(a *admin.Admin) 
 	return p.withStore(ctx, func(s *store.Store) (err error) {
 		cfg := p.adminConfig(s)
 		cfg.Notices, cfg.Resources, cfg.CheckAddress, cfg.KEK = &notices.Notices{Store: s, Now: p.now}, resources, outgoing.Check, kek
-		cfg.Clients, err = directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
+		cfg.Clients, err = directory.New(directory.Config{Store: s, OperatorPolicy: policy, Administration: admin.AdministrationAt(cfg.Issuer), Now: p.now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return err
 		}

@@ -19,16 +19,17 @@ import (
 )
 
 type clientCommands struct {
-	Create       clientCreate       `cmd:"" help:"Register a client, and print it with its secret, which is shown only now."`
-	List         clientList         `cmd:"" help:"List the clients."`
-	Show         clientShow         `cmd:"" help:"Print a client."`
-	Update       clientUpdate       `cmd:"" help:"Change a client. What you do not name stays as it is."`
-	Delete       clientDelete       `cmd:"" help:"Delete a client with its secrets, grants and consents."`
-	Disable      clientDisable      `cmd:"" help:"Disable a client: it is refused everywhere, and all access tokens that it holds are revoked. What people gave it stays, for 'client enable'."`
-	Enable       clientEnable       `cmd:"" help:"Enable a disabled client again: its refresh tokens work, and it gets new access tokens."`
-	RotateSecret clientRotateSecret `cmd:"" help:"Give a client a new secret, and print it. The old one works for a while longer, unless it is compromised."`
-	InitialToken clientInitialToken `cmd:"" help:"Make a token with which others register clients themselves (--registration=token), and print it. It is shown only now."`
-	Import       clientImport       `cmd:"" help:"Create or update clients from a file of RFC 7591 metadata, all of them or none. Importing a file again changes nothing."`
+	Create                  clientCreate                  `cmd:"" help:"Register a client, and print it with its secret, which is shown only now."`
+	List                    clientList                    `cmd:"" help:"List the clients."`
+	Show                    clientShow                    `cmd:"" help:"Print a client."`
+	Update                  clientUpdate                  `cmd:"" help:"Change a client. What you do not name stays as it is."`
+	Delete                  clientDelete                  `cmd:"" help:"Delete a client with its secrets, grants and consents."`
+	Disable                 clientDisable                 `cmd:"" help:"Disable a client: it is refused everywhere, and all access tokens that it holds are revoked. What people gave it stays, for 'client enable'."`
+	Enable                  clientEnable                  `cmd:"" help:"Enable a disabled client again: its refresh tokens work, and it gets new access tokens."`
+	RotateSecret            clientRotateSecret            `cmd:"" help:"Give a client a new secret, and print it. The old one works for a while longer, unless it is compromised."`
+	RotateRegistrationToken clientRotateRegistrationToken `cmd:"" help:"Give a client that registered itself a new registration access token (RFC 7592), and print it. The old one stops at once."`
+	InitialToken            clientInitialToken            `cmd:"" help:"Make a token with which others register clients themselves (--registration=token), and print it. It is shown only now."`
+	Import                  clientImport                  `cmd:"" help:"Create or update clients from a file of RFC 7591 metadata, all of them or none. Importing a file again changes nothing."`
 }
 
 type clientCreate struct {
@@ -173,7 +174,7 @@ type clientRotateSecret struct {
 	reason
 	ID          string        `arg:"" name:"id" help:"Its client_id."`
 	Overlap     time.Duration `help:"How long older secrets go on working. 0: they stop at once." default:"24h" env:"-"`
-	Compromised bool          `help:"Somebody else knows a secret. The older ones stop at once, whatever --overlap says, all access tokens of the client are revoked, and all grants end: people log in to it again. What they agreed to stays." env:"-"`
+	Compromised bool          `help:"Somebody else knows a secret. The older ones stop at once, whatever --overlap says, all access tokens of the client are revoked, and all grants and its registration access token end: people log in to it again. What they agreed to stays." env:"-"`
 	Format      string        `help:"json or text." enum:"json,text" default:"json" env:"-"`
 }
 
@@ -211,6 +212,22 @@ func (cmd clientRotateSecret) compromised(ctx context.Context, p *program) error
 			return fmt.Errorf("removed %d grants; a server removes the rest: %w", removed, err)
 		}
 		_, err = fmt.Fprintf(p.errs, "removed %d grants\n", removed)
+		return err
+	})
+}
+
+type clientRotateRegistrationToken struct {
+	reason
+	ID string `arg:"" name:"id" help:"Its client_id."`
+}
+
+func (cmd clientRotateRegistrationToken) Run(ctx context.Context, p *program) error {
+	return p.withClients(ctx, client.Policy{}, func(a *admin.Admin) error {
+		rotated, err := a.RotateRegistrationToken(ctx, p.machine(), cmd.ID, cmd.Reason)
+		if err != nil {
+			return clientError(cmd.ID, err)
+		}
+		_, err = fmt.Fprintln(p.out, rotated.RegistrationToken)
 		return err
 	})
 }

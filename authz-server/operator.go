@@ -82,7 +82,7 @@ func (p *program) withClients(ctx context.Context, policy client.Policy, f func(
 	return p.withStore(ctx, func(s *store.Store) (err error) {
 		cfg := p.adminConfig(s)
 		cfg.Notices = &notices.Notices{Store: s, Now: p.now}
-		cfg.Clients, err = directory.New(directory.Config{Store: s, OperatorPolicy: policy, Now: p.now, Log: slog.New(slog.DiscardHandler)})
+		cfg.Clients, err = directory.New(directory.Config{Store: s, OperatorPolicy: policy, Administration: admin.AdministrationAt(cfg.Issuer), Now: p.now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return err
 		}

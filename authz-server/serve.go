@@ -211,7 +211,7 @@ func (p *program) assemble(
 	}
 	clients, err := directory.New(directory.Config{
 		Store: s, Fetch: outgoing, Policy: cfg.registrationPolicy(), OperatorPolicy: operators,
-		MetadataDocuments: cfg.ClientMetadataDocuments, Now: p.now, Log: log,
+		MetadataDocuments: cfg.ClientMetadataDocuments, Administration: admin.AdministrationAt(at), Now: p.now, Log: log,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -269,9 +269,14 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
+	repeatKey, err := ring.Secret(ctx, "repeated requests", 32)
+	if err != nil {
+		return nil, nil, err
+	}
 	operating, err := adminapi.New(adminapi.Config{
 		Issuer: at, Admin: administered, Access: access, Log: log, Metrics: metrics, Services: cfg.dataServices(), Docs: cfg.DocsClientID,
-		Streams: ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
+		RepeatKey: repeatKey,
+		Streams:   ssf.Rules{Issuer: at, KEK: ring.KEK(), Fetch: outgoing},
 	})
 	if err != nil {
 		return nil, nil, err

@@ -184,7 +184,7 @@ var rules = []rule{
 	authz("adminpages/server", "admin adminpages/frame directory guard keys messages pages store/... upstream"),
 	authz("adminpages/frame", "admin client guard mail messages pages sender session ssf store/..."),
 	authz("scim", "admin adminaccess issuer store/...", "internal/httpd"),
-	authz("adminaccess", "admin client clientauth issuer keys proofs sender store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
+	authz("adminaccess", "admin client clientauth issuer keys proofs sender session store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
 	authz("adminapi", "admin adminaccess audit client directory issuer keys mail ssf store/... upstream", "internal/rest", "jwks"),
 	authz("provider", "authorize client clientauth consent device directory endpoint fetch issuer keys logout oauth pages people proofs protocol "+
 		"queue registration status store/... tokenendpoint tokeninfo tokens", "internal/httpd"),

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 )
@@ -11,10 +12,19 @@ type CreateInput struct {
 }
 
 // RequestHash is a hash of what was asked, as cleaned: a request that is sent again has the same.
-func RequestHash(asked any) ([]byte, error) {
+//
+// It is kept, and whoever reads it could try what was asked, a password for example, as fast as
+// SHA-256 goes. So it is made with a secret key (HMAC, RFC 2104), the same in every replica. Nil: with
+// none, which is for requests that can have nothing secret in them.
+func RequestHash(key []byte, asked any) ([]byte, error) {
 	text, err := json.Marshal(asked)
 	if err != nil {
 		return nil, err
+	}
+	if key != nil {
+		mac := hmac.New(sha256.New, key)
+		mac.Write(text)
+		return mac.Sum(nil), nil
 	}
 	hash := sha256.Sum256(text)
 	return hash[:], nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
 	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -57,6 +58,10 @@ func (a *Account) postInvitation(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Account) take(ctx context.Context, r *http.Request, current *session.Session, in accounts.Invitation) error {
+	administers, err := a.Store.Roles.Administers(ctx, current.UserID)
+	if err != nil {
+		return err
+	}
 	given, err := a.Store.Invitations.SpendInvitation(ctx, in.ID, current.UserID, current.User.Email)
 	if err != nil {
 		return err
@@ -76,7 +81,17 @@ func (a *Account) take(ctx context.Context, r *http.Request, current *session.Se
 			return err
 		}
 	}
-	return nil
+	if administers {
+		return nil
+	}
+	if administers, err = a.Store.Roles.Administers(ctx, current.UserID); err != nil || !administers {
+		return err
+	}
+	// Whoever else is logged in to the account would administer the server too.
+	if err := a.Store.Sessions.EndSessionsOf(ctx, current.UserID, current.ID); err != nil {
+		return err
+	}
+	return a.Notices.Note(ctx, r, current.User, notices.BecameAdministrator, "")
 }
 
 // invitation is the one that the browser keeps, if the person can take it. If not, it answers and

@@ -11,20 +11,26 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
+	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 )
 
 // clientTarget says whether a client has power over the server: it has a scope of the resource
 // admin, or may exchange people's tokens for it.
 func (a *Admin) clientTarget(all ...client.Client) Target {
-	own := ""
-	if a.Issuer.String() != "" {
-		own = a.Issuer.URL("/admin")
+	own := AdministrationAt(a.Issuer)
+	return Target{Administrative: slices.ContainsFunc(all, func(c client.Client) bool { return c.Administers(own) })}
+}
+
+// AdministrationAt is the address of the resource by which the server at an issuer is administered;
+// empty: the issuer is the zero value.
+func AdministrationAt(at issuer.URL) string {
+	if at.String() == "" {
+		return ""
 	}
-	return Target{Administrative: slices.ContainsFunc(all, func(c client.Client) bool {
-		return RightsOf(c.Scopes()) != 0 || own != "" && slices.Contains(c.TokenExchangeAudiences, own)
-	})}
+	return at.URL("/admin")
 }
 
 // AdministrativeClient tells whether a client has power over the server.
@@ -228,16 +234,51 @@ func (a *Admin) RotateSecret(ctx context.Context, actor Actor, id string, overla
 	return rotated, err
 }
 
+// RotateRegistrationToken gives a client that registered itself a new registration access token,
+// which is shown now and never again, in place of the one that it has. The errors are those of
+// [directory.Clients.RotateRegistrationToken].
+func (a *Admin) RotateRegistrationToken(ctx context.Context, actor Actor, id, reason string) (rotated directory.Issued, err error) {
+	err = a.onClient(ctx, actor, ChangeSecrets, id, reason, nil, func(ctx context.Context, c client.Client) error {
+		if rotated, err = a.Config.Clients.RotateRegistrationToken(ctx, id); err != nil {
+			return err
+		}
+		return a.noteClient(ctx, audit.ClientSecretMade, c, map[string]any{"what": "registration access token"})
+	})
+	return rotated, err
+}
+
 // RotateCompromised is RotateSecret for a secret that somebody else knows: everything that the
-// client has ends. Call [store.Store.RemoveEnded] afterwards, or leave it to a server.
+// client has ends, its registration access token too. A stream of events that is pushed to it waits
+// until it, or an operator, has looked at where it goes. Call [store.Store.RemoveEnded] afterwards, or leave it to a server.
 func (a *Admin) RotateCompromised(ctx context.Context, actor Actor, id, reason string) (rotated directory.Issued, err error) {
 	err = a.onClient(ctx, actor, ChangeSecrets, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if rotated, err = a.Config.Clients.RotateCompromised(ctx, id); err != nil {
 			return err
 		}
+		if err := a.pauseStream(ctx, id); err != nil {
+			return err
+		}
 		return a.noteClient(ctx, audit.ClientCompromised, c, nil)
 	})
 	return rotated, err
+}
+
+// pauseStream pauses the stream of a client, if events are pushed: whoever knew its secret may have
+// turned it to an address of theirs. What happens meanwhile waits. A stream that is polled ends with
+// the client's tokens.
+func (a *Admin) pauseStream(ctx context.Context, clientID string) error {
+	one, err := a.Store.Streams.StreamOf(ctx, clientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || !one.Push() || one.Status != streams.Enabled {
+		return err
+	}
+	const words = "The secret of the client was known to others: look at where the events go, and enable the stream again."
+	if err := a.Store.Streams.SetStatus(ctx, one.ID, streams.Paused, words); err != nil {
+		return err
+	}
+	return a.noteStream(ctx, audit.StreamChanged, one, map[string]any{"status": streams.Paused, "words": words})
 }
 
 // ImportClients creates or updates the clients of a file, all of them or none; see

@@ -122,6 +122,11 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 			}},
 			{name: "RotateSecret", do: func(a admin.Actor) error { _, err := w.RotateSecret(ctx, a, "made", 0, reason); return err }},
 			{name: "RotateCompromised", do: func(a admin.Actor) error { _, err := w.RotateCompromised(ctx, a, "made", reason); return err }},
+			{name: "RotateRegistrationToken", do: func(a admin.Actor) error {
+				w.Exec(t, `INSERT INTO registration_tokens (client_id, token_hash) VALUES ('made', CAST('x' AS BYTEA))`)
+				_, err := w.RotateRegistrationToken(ctx, a, "made", reason)
+				return err
+			}},
 			{name: "DisableClient", do: func(a admin.Actor) error { return w.DisableClient(ctx, a, "made", reason) }},
 			{name: "EnableClient", do: func(a admin.Actor) error { return w.EnableClient(ctx, a, "made", reason) }},
 			{name: "DeleteClient", do: func(a admin.Actor) error { _, err := w.DeleteClient(ctx, a, "made", reason); return err }},

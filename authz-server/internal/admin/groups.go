@@ -289,7 +289,9 @@ func (a *Admin) GroupsWith(ctx context.Context, actor Actor, r roles.Role) ([]Gr
 // onGroup runs f, an operation on a group, which nobody else changes meanwhile. If the group makes
 // administrators, it is a [Crown], and one who can log in must be left.
 func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error) error {
-	return a.change(ctx, actor, do, reason, func(ctx context.Context) error {
+	crowns := false
+	err := a.change(ctx, actor, do, reason, func(ctx context.Context) error {
+		crowns = false
 		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
 			return err
 		}
@@ -305,11 +307,20 @@ func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason 
 		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Roles.Keeper); err != nil {
 			return err
 		}
-		if !crowned {
-			return f(ctx, g)
+		if crowned {
+			return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, g) })
 		}
-		return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, g) })
+		if err := f(ctx, g); err != nil {
+			return err
+		}
+		its, err = a.Store.Roles.GroupRoles(ctx, id)
+		crowns = slices.ContainsFunc(its, administrative)
+		return err
 	})
+	if err != nil || !crowns {
+		return err
+	}
+	return a.crownMembers(ctx, actor, id, reason)
 }
 
 func (a *Admin) noteGroup(ctx context.Context, kind audit.Kind, g roles.Group, person accounts.User, detail map[string]any) error {

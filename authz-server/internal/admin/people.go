@@ -36,10 +36,16 @@ func (a *Admin) onPerson(ctx context.Context, actor Actor, do Action, id, reason
 		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Users.Keeper); err != nil {
 			return err
 		}
-		if !crowned {
-			return f(ctx, user)
+		if crowned {
+			return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, user) })
 		}
-		return a.keepOne(ctx, actor, func(ctx context.Context) error { return f(ctx, user) })
+		if err := f(ctx, user); err != nil {
+			return err
+		}
+		if crowned, err = a.has(ctx, id, administrative); err != nil || !crowned {
+			return err
+		}
+		return a.crown(ctx, user)
 	})
 }
 

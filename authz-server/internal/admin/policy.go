@@ -16,7 +16,7 @@ type Actor struct {
 	Rights Rights // of the session or token; the machine needs none
 
 	ACR       string    // what a person has proved, by session or token
-	AuthTime  time.Time // when
+	AuthTime  time.Time // when; zero: not in a way that counts here (session.Proved)
 	From      string    // the network address; empty: the machine's
 	UserAgent string
 	SessionID string // of a person's session; empty: they act by a token

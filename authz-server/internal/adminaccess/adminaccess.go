@@ -22,6 +22,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/proofs"
 	"github.com/maru-auth/maru/authz-server/internal/sender"
+	"github.com/maru-auth/maru/authz-server/internal/session"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/tokens"
 	"github.com/maru-auth/maru/internal/httpd"
@@ -185,7 +186,7 @@ func (t *Tokens) person(ctx context.Context, actor *admin.Actor, token tokens.Ac
 	}
 	actor.Kind, actor.ID, actor.Name = admin.Person, user.ID, user.Email
 	actor.Rights &^= admin.Provisioning
-	actor.ACR, actor.AuthTime = token.ACR, time.Unix(token.AuthTime, 0)
+	actor.ACR, actor.AuthTime = token.ACR, session.Proved(user, token.AMR, time.Unix(token.AuthTime, 0))
 	if actor.Rights == 0 {
 		return nil
 	}

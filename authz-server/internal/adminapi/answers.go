@@ -102,13 +102,13 @@ func done(err error) (*nothing, error) { return &nothing{}, err }
 
 // once has an operation carried out once, by the Idempotency-Key of the request. It returns what the
 // operation made, or, if an earlier request made it, what again returns for its id.
-func once[T any](ctx context.Context, in rest.CreateInput, operation string, asked any,
+func once[T any](ctx context.Context, s *service, in rest.CreateInput, operation string, asked any,
 	do func(ctx context.Context) (T, error), again func(id string) (T, error)) (T, error) {
 	if in.IdempotencyKey == "" {
 		return do(ctx)
 	}
 	var none T
-	hash, err := rest.RequestHash(asked)
+	hash, err := rest.RequestHash(s.cfg.RepeatKey, asked)
 	if err != nil {
 		return none, err
 	}

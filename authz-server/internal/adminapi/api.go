@@ -41,6 +41,10 @@ type Config struct {
 	Services []string             // those of --data-services, whose streams stay
 	Metrics  *prometheus.Registry // nil: nothing is measured
 	Docs     string               // public client with which people try the interface at /admin/docs; empty: there is no such page
+
+	// RepeatKey is what the hashes are made with of requests that may be sent again, which can have
+	// passwords in them: 32 secret bytes, the same in every replica.
+	RepeatKey []byte
 }
 
 // service is what the handlers share. It is immutable once made.
@@ -52,6 +56,9 @@ type service struct {
 
 // New returns the interface's handler. The paths of its requests begin below the issuer: see [Ours].
 func New(cfg Config) (http.Handler, error) {
+	if len(cfg.RepeatKey) == 0 {
+		return nil, errors.New("adminapi: there must be a RepeatKey")
+	}
 	s := &service{cfg: cfg, admin: cfg.Admin}
 	var err error
 	s.api, err = rest.New(rest.Config{

@@ -181,7 +181,7 @@ func (s *service) createClient(ctx context.Context, actor admin.Actor, in *creat
 	}
 	id, _ := members["client_id"].(string)
 	delete(members, "client_id")
-	made, err := once(ctx, in.CreateInput, "create-client", in.Body, func(ctx context.Context) (OAuthClient, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-client", in.Body, func(ctx context.Context) (OAuthClient, error) {
 		return issued(s.admin.CreateClient(ctx, actor, id, members, in.Reason))
 	}, func(id string) (OAuthClient, error) { return s.readClient(ctx, actor, id) })
 	if err != nil {
@@ -279,7 +279,7 @@ type createSecretInput struct {
 
 func (s *service) createSecret(ctx context.Context, actor admin.Actor, in *createSecretInput) (*versioned[OAuthClient], error) {
 	b, id := in.Body, string(in.ID)
-	return clientAnswer(once(ctx, in.CreateInput, "create-client-secret", []any{id, b}, func(ctx context.Context) (OAuthClient, error) {
+	return clientAnswer(once(ctx, s, in.CreateInput, "create-client-secret", []any{id, b}, func(ctx context.Context) (OAuthClient, error) {
 		if b.Compromised {
 			return issued(s.admin.RotateCompromised(ctx, actor, id, b.Reason.Reason))
 		}
@@ -313,7 +313,7 @@ func (s *service) createInitialToken(ctx context.Context, actor admin.Actor, in 
 	if b.ExpiresIn != 0 {
 		want.Lifetime = time.Duration(b.ExpiresIn) * time.Second
 	}
-	made, err := once(ctx, in.CreateInput, "create-initial-access-token", b, func(ctx context.Context) (newInitialToken, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-initial-access-token", b, func(ctx context.Context) (newInitialToken, error) {
 		token, expires, err := s.admin.CreateInitialToken(ctx, actor, want, b.Reason.Reason)
 		return newInitialToken{admin.IDOfToken(token), token, expires}, err
 	}, func(id string) (newInitialToken, error) { return newInitialToken{ID: id}, nil })

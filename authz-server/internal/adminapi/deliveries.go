@@ -71,7 +71,7 @@ type retried struct {
 func retriedBefore(made string) (int64, error) { return strconv.ParseInt(made, 10, 64) }
 
 func (s *service) retryAll(ctx context.Context, actor admin.Actor, in *retryAllInput) (*answer[retried], error) {
-	n, err := once(ctx, in.CreateInput, "retry-deliveries", []any{in.Queue, in.Body}, func(ctx context.Context) (int64, error) {
+	n, err := once(ctx, s, in.CreateInput, "retry-deliveries", []any{in.Queue, in.Body}, func(ctx context.Context) (int64, error) {
 		return s.admin.RetryAll(ctx, actor, in.kind(), in.Body.Reason.Reason)
 	}, retriedBefore)
 	return &answer[retried]{retried{n}}, err
@@ -90,7 +90,7 @@ type retryInput struct {
 }
 
 func (s *service) retryOne(ctx context.Context, actor admin.Actor, in *retryInput) (*answer[retried], error) {
-	n, err := once(ctx, in.CreateInput, "retry-delivery", []any{in.Queue, in.ID, in.Body}, func(ctx context.Context) (int64, error) {
+	n, err := once(ctx, s, in.CreateInput, "retry-delivery", []any{in.Queue, in.ID, in.Body}, func(ctx context.Context) (int64, error) {
 		return 1, s.admin.RetryDelivery(ctx, actor, in.kind(), string(in.ID), in.Body.Reason.Reason)
 	}, func(string) (int64, error) { return 1, nil })
 	return &answer[retried]{retried{n}}, err
@@ -138,7 +138,7 @@ func (s *service) createStream(ctx context.Context, actor admin.Actor, in *creat
 		wish.Events = append(wish.Events, streams.Type(one))
 	}
 	read := func(id string) (admin.StreamDetail, error) { return s.admin.StreamDetail(ctx, actor, id) }
-	made, err := once(ctx, in.CreateInput, "create-stream", b, func(ctx context.Context) (d admin.StreamDetail, err error) {
+	made, err := once(ctx, s, in.CreateInput, "create-stream", b, func(ctx context.Context) (d admin.StreamDetail, err error) {
 		made, err := s.admin.CreateStream(ctx, actor, s.cfg.Streams, wish, b.Reason.Reason)
 		if err != nil {
 			return d, err
@@ -196,7 +196,7 @@ type verifyStreamInput struct {
 }
 
 func (s *service) verifyStream(ctx context.Context, actor admin.Actor, in *verifyStreamInput) (*accepted, error) {
-	return once(ctx, in.CreateInput, "verify-stream", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
+	return once(ctx, s, in.CreateInput, "verify-stream", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
 		return &accepted{}, s.admin.VerifyStream(ctx, actor, string(in.ID), in.Body.Reason.Reason)
 	}, func(string) (*accepted, error) { return &accepted{}, nil })
 }
@@ -222,7 +222,7 @@ type retryStreamInput struct {
 }
 
 func (s *service) retryStream(ctx context.Context, actor admin.Actor, in *retryStreamInput) (*answer[retried], error) {
-	n, err := once(ctx, in.CreateInput, "retry-stream", []any{in.ID, in.Body}, func(ctx context.Context) (int64, error) {
+	n, err := once(ctx, s, in.CreateInput, "retry-stream", []any{in.ID, in.Body}, func(ctx context.Context) (int64, error) {
 		return s.admin.RetryStream(ctx, actor, string(in.ID), in.Body.Reason.Reason)
 	}, retriedBefore)
 	return &answer[retried]{retried{n}}, err

@@ -32,7 +32,7 @@ type rotateInput struct {
 
 func (s *service) rotateKeys(ctx context.Context, actor admin.Actor, in *rotateInput) (*listOf[keys.State], error) {
 	b := in.Body
-	if _, err := once(ctx, in.CreateInput, "rotate-keys", b, func(ctx context.Context) (nothing, error) {
+	if _, err := once(ctx, s, in.CreateInput, "rotate-keys", b, func(ctx context.Context) (nothing, error) {
 		return nothing{}, s.admin.RotateKeys(ctx, actor, b.Immediately, b.Algs, b.Reason.Reason)
 	}, func(made string) (none nothing, err error) {
 		if made == admin.RotatedInPart { // as it was answered then

@@ -113,7 +113,7 @@ type createdUser struct {
 
 func (s *service) createUser(ctx context.Context, actor admin.Actor, in *createUserInput) (*createdUser, error) {
 	b := in.Body
-	made, err := once(ctx, in.CreateInput, "create-user", b, func(ctx context.Context) (admin.Account, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-user", b, func(ctx context.Context) (admin.Account, error) {
 		return s.admin.CreatePerson(ctx, actor, admin.NewPerson{
 			Email: b.Email, EmailVerified: b.EmailVerified, Name: b.Name, Password: b.Password, Roles: b.Roles,
 		}, b.Reason.Reason)
@@ -322,7 +322,7 @@ type resetInput struct {
 type accepted struct{}
 
 func (s *service) sendReset(ctx context.Context, actor admin.Actor, in *resetInput) (*accepted, error) {
-	return once(ctx, in.CreateInput, "send-reset-mail", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
+	return once(ctx, s, in.CreateInput, "send-reset-mail", []any{in.ID, in.Body}, func(ctx context.Context) (*accepted, error) {
 		return &accepted{}, s.admin.SendReset(ctx, actor, string(in.ID), in.Body.Reason.Reason)
 	}, func(string) (*accepted, error) { return &accepted{}, nil })
 }
@@ -422,7 +422,7 @@ func (s *service) invite(ctx context.Context, actor admin.Actor, in *inviteInput
 	if b.ExpiresIn != 0 {
 		lifetime = time.Duration(b.ExpiresIn) * time.Second
 	}
-	made, err := once(ctx, in.CreateInput, "create-invitation", b, func(ctx context.Context) (newInvitation, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-invitation", b, func(ctx context.Context) (newInvitation, error) {
 		made, link, err := s.admin.Invite(ctx, actor, admin.NewInvitation{
 			Email: b.Email, Lifetime: lifetime, Note: b.Note, Send: b.Send, Language: b.Language, Roles: b.Roles,
 		}, b.Reason.Reason)

@@ -68,7 +68,7 @@ type createdResource struct {
 func (s *service) createResource(ctx context.Context, actor admin.Actor, in *createResourceInput) (*createdResource, error) {
 	b := in.Body
 	read := func(string) (admin.Resource, error) { return s.admin.Resource(ctx, actor, b.Name) }
-	made, err := once(ctx, in.CreateInput, "create-resource", b, func(ctx context.Context) (admin.Resource, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-resource", b, func(ctx context.Context) (admin.Resource, error) {
 		if err := s.admin.CreateResource(ctx, actor, admin.NewResource{
 			Name: b.Name, ID: b.ID, Scopes: b.Scopes, Description: b.Description,
 		}, b.Reason.Reason); err != nil {

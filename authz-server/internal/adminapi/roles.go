@@ -62,7 +62,7 @@ type defineRoleInput struct {
 func (s *service) defineRole(ctx context.Context, actor admin.Actor, in *defineRoleInput) (*created[admin.RoleDefinition], error) {
 	b := in.Body
 	d := roles.Definition{Role: roles.Role{Resource: b.Resource, Name: b.Name}, Scopes: b.Scopes, Description: b.Description}
-	made, err := once(ctx, in.CreateInput, "define-role", b, func(ctx context.Context) (admin.RoleDefinition, error) {
+	made, err := once(ctx, s, in.CreateInput, "define-role", b, func(ctx context.Context) (admin.RoleDefinition, error) {
 		if err := s.admin.DefineRole(ctx, actor, d, b.Reason.Reason); err != nil {
 			return admin.RoleDefinition{}, err
 		}
@@ -129,7 +129,7 @@ type createdGroup struct {
 
 func (s *service) createGroup(ctx context.Context, actor admin.Actor, in *createGroupInput) (*createdGroup, error) {
 	b := in.Body
-	made, err := once(ctx, in.CreateInput, "create-group", b, func(ctx context.Context) (admin.Group, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-group", b, func(ctx context.Context) (admin.Group, error) {
 		return s.admin.CreateGroup(ctx, actor, b.Name, b.ExternalID, b.Reason.Reason)
 	}, func(id string) (admin.Group, error) { return s.admin.Group(ctx, actor, id) })
 	if err != nil {

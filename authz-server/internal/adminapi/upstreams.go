@@ -215,7 +215,7 @@ func (s *service) createUpstream(ctx context.Context, actor admin.Actor, in *cre
 	if err := apply(&wish.Settings); err != nil {
 		return nil, err
 	}
-	made, err := once(ctx, in.CreateInput, "create-upstream", in.Body, func(ctx context.Context) (admin.Upstream, error) {
+	made, err := once(ctx, s, in.CreateInput, "create-upstream", in.Body, func(ctx context.Context) (admin.Upstream, error) {
 		return s.admin.CreateUpstream(ctx, actor, wish, more.Reason)
 	}, func(string) (admin.Upstream, error) { return s.admin.Upstream(ctx, actor, b.Name) })
 	if err != nil {

@@ -125,7 +125,7 @@ func (w *world) replica(outgoing *fetch.Client) (http.Handler, *admin.Admin) {
 	w.ok(err)
 	handler, err := adminapi.New(adminapi.Config{
 		Issuer: w.at, Admin: operating, Access: access, Log: slog.New(slog.DiscardHandler),
-		Services: []string{"user"}, Docs: "console",
+		Services: []string{"user"}, Docs: "console", RepeatKey: []byte("a key that replicas have in common"),
 		Streams: ssf.Rules{Issuer: w.at, KEK: keystest.KEK(w.t), Fetch: outgoing},
 	})
 	w.ok(err)

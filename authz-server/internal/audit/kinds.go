@@ -47,6 +47,7 @@ const (
 	UserDataExported      Kind = "user.data_exported"
 	UserDeletionPlanned   Kind = "user.deletion_planned"
 	UserDeletionCancelled Kind = "user.deletion_cancelled"
+	UserCrowned           Kind = "user.became_administrator"
 	UserThrottled         Kind = "user.throttled"    // too many tries: the account waits
 	UserTermsAgreed       Kind = "user.terms_agreed" // detail: version; with a sign-up, it is in user.signed_up
 
@@ -139,7 +140,7 @@ var known = setOf(
 	ThrottleLifted, UserThrottled, UserTermsAgreed,
 	UserSignedUp, UserPasswordChanged, UserPasswordReset, UserEmailChanged, UserEmailVerified, UserPasskeyAdded,
 	UserPasskeyRemoved, UserPasskeyCloned, UserSecondStepOn, UserSecondStepOff, UserRecoveryCodesMade, UserRecoveryCodeUsed,
-	UserBrowserTrusted, UserTrustEnded, UserSessionsEnded, UserDataExported, UserDeletionPlanned, UserDeletionCancelled,
+	UserBrowserTrusted, UserTrustEnded, UserSessionsEnded, UserDataExported, UserDeletionPlanned, UserDeletionCancelled, UserCrowned,
 	InvitationMade, InvitationWithdrawn,
 	ConsentGiven, ConsentWithdrawn, GrantMade, GrantRevoked, RefreshReused, CodeReused,
 	ClientCreated, ClientRegistered, ClientChanged, ClientDeleted, ClientDisabled, ClientEnabled, ClientSecretMade, ClientCompromised,

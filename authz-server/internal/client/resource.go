@@ -50,6 +50,15 @@ func Administration(id string) Resource {
 	return Resource{Name: "admin", ID: id, Scopes: []string{ScopeAdminRead, ScopeAdminWrite}, OwnScopes: []string{ScopeSCIM}, Reserved: true}
 }
 
+// Administers tells whether c has power over the server: it has a scope of the resource
+// [Administration], or may exchange people's tokens for it. id is that resource's address; empty: it
+// is known by its scopes alone.
+func (c *Client) Administers(id string) bool {
+	return slices.ContainsFunc(c.Scopes(), func(scope string) bool {
+		return scope == ScopeAdminRead || scope == ScopeAdminWrite || scope == ScopeSCIM
+	}) || id != "" && slices.Contains(c.TokenExchangeAudiences, id)
+}
+
 // Named gives a name to each resource that has none: the last segment of its identifier's path or,
 // if it has no path, the first label of its host. If another resource has that already, or it cannot
 // be a name, the name is the whole identifier.

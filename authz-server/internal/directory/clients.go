@@ -31,6 +31,10 @@ type Config struct {
 	// consent, as with open registration.
 	MetadataDocuments bool
 
+	// Administration is the address of the resource by which this server is administered, for
+	// [client.Client.Administers]; empty: none is known.
+	Administration string
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger
 }

@@ -137,6 +137,9 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		result.Outcome = Created
+		if err := likePerson(one.ID); err != nil {
+			return Imported{}, err
+		}
 		err := d.cfg.Store.Clients.CreateClient(ctx, one.Client)
 		if errors.Is(err, store.ErrExists) {
 			return d.importOne(ctx, one) // another import created it just now
@@ -152,6 +155,9 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 			return Imported{}, err
 		}
 		if err := d.revokeWider(ctx, &before, &one.Client); err != nil {
+			return Imported{}, err
+		}
+		if err := d.endRegistrationToken(ctx, &one.Client); err != nil {
 			return Imported{}, err
 		}
 	}

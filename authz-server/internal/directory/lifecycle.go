@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Issued struct {
 	client.Client
 
 	Secret            string // a new secret, of which the hash is stored; empty: it has none, or keeps those it has
-	RegistrationToken string // for managing its registration (RFC 7592); only from [Clients.Register]
+	RegistrationToken string // for managing its registration (RFC 7592); from [Clients.Register] and [Clients.RotateRegistrationToken]
 }
 
 // Why a client has no secret. The texts continue the client's name.
@@ -51,6 +52,9 @@ func (d *Clients) Create(ctx context.Context, id string, members client.Patch) (
 		c.ID = client.NewID()
 	}
 	members.Apply(&c)
+	if err := likePerson(c.ID); err != nil {
+		return Issued{}, err
+	}
 	if err := nameless(&c); err != nil {
 		return Issued{}, err
 	}
@@ -136,6 +140,18 @@ func (d *Clients) ReplaceAll(ctx context.Context, id string, metadata []byte) (c
 	return changed, err
 }
 
+var personID = regexp.MustCompile(`^(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+
+// likePerson says that the id of a new client could be that of an account, which is a UUID. The
+// tokens that a client gets for itself have its id as their subject: a service that looks at that
+// alone would take it for the person (RFC 9068 §5).
+func likePerson(id string) error {
+	if !personID.MatchString(id) {
+		return nil
+	}
+	return &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must not have the form of a UUID: that is what people's ids are"}
+}
+
 // nameless says that a client has no name, which only one can lack that registered itself.
 func nameless(c *client.Client) error {
 	if c.Name != "" {
@@ -153,6 +169,9 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 		return Issued{}, err
 	}
 	if err := d.revokeWider(ctx, &before, &after); err != nil {
+		return Issued{}, err
+	}
+	if err := d.endRegistrationToken(ctx, &after); err != nil {
 		return Issued{}, err
 	}
 	changed.Client, err = d.cfg.Store.Clients.Registered(ctx, after.ID)
@@ -234,7 +253,8 @@ func (d *Clients) RotateSecret(ctx context.Context, id string, overlap time.Dura
 }
 
 // RotateCompromised gives a client a new secret in place of one that somebody else knows: the older
-// ones, all access tokens that the client holds and all grants to it end at once. The rows of the
+// ones, all access tokens that the client holds, all grants to it and its registration access token
+// end at once; [Clients.RotateRegistrationToken] makes another. The rows of the
 // grants stay until [store.Store.RemoveEnded]. The errors are those of [Clients.RotateSecret].
 func (d *Clients) RotateCompromised(ctx context.Context, id string) (Issued, error) {
 	rotated := Issued{Secret: opaque.New()}

@@ -169,14 +169,14 @@ func TestAClientRegistersItself(t *testing.T) {
 		if len(f.works(t, made.ID, made.Secret)) != 1 {
 			t.Error("its secret does not work")
 		}
-		if err := f.CheckRegistrationToken(t.Context(), made.ID, made.RegistrationToken); err != nil {
+		if _, _, err := f.Managed(t.Context(), made.ID, made.RegistrationToken); err != nil {
 			t.Error(err)
 		}
-		if err := f.CheckRegistrationToken(t.Context(), made.ID, made.Secret); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := f.Managed(t.Context(), made.ID, made.Secret); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("its secret is its registration token: %v", err)
 		}
 		own := `{"client_id":"` + made.ID + `","client_secret":"` + made.Secret + `","client_name":"Self",` + metadata + `}`
-		changed, err := f.Replace(t.Context(), made.ID, []byte(own))
+		changed, err := f.Replace(t.Context(), made.ID, made.RegistrationToken, []byte(own))
 		if err != nil || changed.Name != "Self" || changed.Trusted || changed.Secret != "" || !changed.Unvouched {
 			t.Errorf("%+v, %v", changed, err)
 		}
@@ -212,11 +212,11 @@ func TestAScopeOfAClientsOwnStaysItsOwn(t *testing.T) {
 		t.Fatalf("an operator gives it: %q, %v", changed.Scope, err)
 	}
 	own := `{"client_id":"` + made.ID + `","client_secret":"` + made.Secret + `",`
-	if changed, err := f.Replace(t.Context(), made.ID, []byte(own+eraser+`}`)); err != nil || changed.Scope != "ssf.manage" {
+	if changed, err := f.Replace(t.Context(), made.ID, made.RegistrationToken, []byte(own+eraser+`}`)); err != nil || changed.Scope != "ssf.manage" {
 		t.Errorf("the client keeps it: %q, %v", changed.Scope, err)
 	}
 	var wrong *client.Error
-	_, err = f.Replace(t.Context(), made.ID, []byte(own+redirect+`,"grant_types":["authorization_code"],"scope":"ssf.manage"}`))
+	_, err = f.Replace(t.Context(), made.ID, made.RegistrationToken, []byte(own+redirect+`,"grant_types":["authorization_code"],"scope":"ssf.manage"}`))
 	if !errors.As(err, &wrong) || wrong.Field != "scope" {
 		t.Errorf("the client asks people for it: %v", err)
 	}

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -117,17 +118,78 @@ func (d *Clients) Register(ctx context.Context, r Registration) (Issued, error) 
 	return made, err
 }
 
-// CheckRegistrationToken tells whether a registration access token is that of a client (RFC 7592
-// §2). [store.ErrNotFound]: it is not, or there is no such client; callers cannot tell which.
-func (d *Clients) CheckRegistrationToken(ctx context.Context, id, token string) error {
-	return d.cfg.Store.Clients.CheckRegistrationToken(ctx, id, token)
+// Managed returns a client that a registration access token manages (RFC 7592 §2), and the hashes of
+// its unexpired secrets. [store.ErrNotFound]: the token is not the client's, or there is no such
+// client; callers cannot tell which.
+//
+// No token manages a client that administers the server: it may be in hands that nobody trusts with
+// that, from before an operator gave the client this power.
+func (d *Clients) Managed(ctx context.Context, id, token string) (client.Client, [][]byte, error) {
+	if err := d.cfg.Store.Clients.CheckRegistrationToken(ctx, id, token); err != nil {
+		return client.Client{}, nil, err
+	}
+	c, hashes, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
+	if err == nil && c.Administers(d.cfg.Administration) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return client.Client{}, nil, err
+	}
+	return c, hashes, nil
 }
 
-// Replace replaces all metadata of a client by what the client sends (RFC 7592 §2.2). Of what only
-// an operator can give, it keeps scopes and grant types. The error is a [*client.Error] about the
-// metadata, [store.ErrStale] if the client was changed at the same time, or [store.ErrNotFound] if
-// it was removed.
-func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (changed Issued, err error) {
+// endRegistrationToken ends the registration access token of a client that an operator has given
+// power over the server. It does not come back when the client loses that. Call it in the
+// transaction of the change.
+func (d *Clients) endRegistrationToken(ctx context.Context, c *client.Client) error {
+	if !c.Administers(d.cfg.Administration) {
+		return nil
+	}
+	err := d.cfg.Store.Clients.ReplaceRegistrationToken(ctx, c.ID, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // it did not register itself
+	}
+	return err
+}
+
+// Why a client gets no registration access token. The texts continue the client's name.
+var (
+	ErrUnregistered = errors.New("did not register itself, and is managed by operators alone")
+	ErrCrowned      = errors.New("administers this server, and is managed by operators alone")
+)
+
+// RotateRegistrationToken gives a client that registered itself a new registration access token in
+// place of the one that it has. [store.ErrNotFound]: there is no such client. [ErrUnregistered],
+// [ErrCrowned]: it gets none.
+func (d *Clients) RotateRegistrationToken(ctx context.Context, id string) (Issued, error) {
+	rotated := Issued{RegistrationToken: opaque.New()}
+	err := d.cfg.Store.Tx(ctx, func(ctx context.Context) (err error) {
+		if err := d.cfg.Store.Clients.Hold(ctx, id); err != nil {
+			return err
+		}
+		if rotated.Client, err = d.cfg.Store.Clients.Registered(ctx, id); err != nil {
+			return err
+		}
+		if rotated.Administers(d.cfg.Administration) {
+			return ErrCrowned
+		}
+		err = d.cfg.Store.Clients.ReplaceRegistrationToken(ctx, id, opaque.Hash(rotated.RegistrationToken))
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrUnregistered
+		}
+		return err
+	})
+	if err != nil {
+		return Issued{}, err
+	}
+	return rotated, nil
+}
+
+// Replace replaces all metadata of a client that token manages by what the client sends (RFC 7592
+// §2.2). Of what only an operator can give, it keeps scopes and grant types. The error is a
+// [*client.Error] about the metadata, [store.ErrStale] if the client was changed at the same time, or
+// one of those of [Clients.Managed].
+func (d *Clients) Replace(ctx context.Context, id, token string, metadata []byte) (changed Issued, err error) {
 	c, rest, err := client.Decode(metadata)
 	if err != nil {
 		return Issued{}, err
@@ -135,7 +197,7 @@ func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (chan
 	if c.ID != id {
 		return Issued{}, &client.Error{Code: client.InvalidMetadata, Field: "client_id", Description: "must be there, and be the client's own"}
 	}
-	before, hashes, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
+	before, hashes, err := d.Managed(ctx, id, token)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -154,18 +216,25 @@ func (d *Clients) Replace(ctx context.Context, id string, metadata []byte) (chan
 		if changed, err = d.replace(ctx, before, c); err != nil {
 			return err
 		}
+		// The client is as it was read, or this was stale; and its token may be another by now.
+		if err := d.cfg.Store.Clients.CheckRegistrationToken(ctx, id, token); err != nil {
+			return err
+		}
 		return d.record(ctx, audit.ClientChanged, &c, map[string]any{"redirect_uris": c.RedirectURIs})
 	})
 	return changed, err
 }
 
-// RemoveOwn is Remove for a client that removes itself (RFC 7592 §2.3).
-func (d *Clients) RemoveOwn(ctx context.Context, id string) (store.DeletedClient, error) {
-	c, _, err := d.cfg.Store.Clients.ClientWithSecrets(ctx, id)
-	if err != nil {
-		return store.DeletedClient{}, err
-	}
+// RemoveOwn is Remove for a client that token manages, and that removes itself (RFC 7592 §2.3).
+func (d *Clients) RemoveOwn(ctx context.Context, id, token string) (store.DeletedClient, error) {
 	if err := d.cfg.Store.Tx(ctx, func(ctx context.Context) error {
+		if err := d.cfg.Store.Clients.Hold(ctx, id); err != nil {
+			return err
+		}
+		c, _, err := d.Managed(ctx, id, token)
+		if err != nil {
+			return err
+		}
 		if err := d.cfg.Store.Clients.MarkRemoved(ctx, id); err != nil {
 			return err
 		}

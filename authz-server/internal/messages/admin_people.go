@@ -33,6 +33,7 @@ type AdminPeople struct {
 
 	Self                  string // on top of what an administrator does to themselves
 	Administrators        string // on top of what is done to an administrator
+	Crowning              string // where somebody may become an administrator
 	DeleteWhen, DeleteNow string
 	DeleteLater           string
 	DeletePosts           string

@@ -73,10 +73,12 @@ var adminPeopleEnglish = AdminPeople{
 	},
 	Self:           "This is your own account.",
 	Administrators: "This person is an administrator.",
-	DeleteWhen:     "When",
-	DeleteLater:    "In seven days. The person is told, and can keep the account until then by logging in.",
-	DeleteNow:      "Now. Nobody can undo it.",
-	DeletePosts:    "Delete what the person wrote, too",
+	Crowning: "Whoever becomes an administrator is logged out everywhere and told by mail. Passkeys and accounts elsewhere stay: " +
+		"ask the person whether all of these are theirs.",
+	DeleteWhen:  "When",
+	DeleteLater: "In seven days. The person is told, and can keep the account until then by logging in.",
+	DeleteNow:   "Now. Nobody can undo it.",
+	DeletePosts: "Delete what the person wrote, too",
 
 	Invitations: "Invitations", InvitationIntro: "Each is good for one account. A link is shown once, when it is made.", NoInvitations: "There are no invitations.",
 	Lifetime: func(d time.Duration) string {

@@ -74,10 +74,12 @@ var adminPeopleKorean = AdminPeople{
 	},
 	Self:           "내 계정이에요.",
 	Administrators: "관리자예요.",
-	DeleteWhen:     "언제",
-	DeleteLater:    "7일 뒤. 본인에게 알리고, 그 전에 로그인하면 계정을 유지할 수 있어요.",
-	DeleteNow:      "지금. 되돌릴 수 없어요.",
-	DeletePosts:    "이 사람이 쓴 글도 삭제",
+	Crowning: "관리자가 되는 사람은 모든 곳에서 로그아웃되고, 메일로 알림을 받아요. 패스키와 연결한 외부 계정은 그대로 남아요. " +
+		"모두 본인 것인지 물어보세요.",
+	DeleteWhen:  "언제",
+	DeleteLater: "7일 뒤. 본인에게 알리고, 그 전에 로그인하면 계정을 유지할 수 있어요.",
+	DeleteNow:   "지금. 되돌릴 수 없어요.",
+	DeletePosts: "이 사람이 쓴 글도 삭제",
 
 	Invitations: "초대", InvitationIntro: "초대 하나로 계정 하나를 만들 수 있어요. 링크는 만들 때 한 번만 보여 드려요.", NoInvitations: "초대가 없어요.",
 	Lifetime: func(d time.Duration) string {

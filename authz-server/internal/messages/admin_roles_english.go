@@ -34,7 +34,7 @@ var adminLogEnglish = AdminLog{
 		"user.passkey_cloned": "A passkey may have been copied", "user.second_step_on": "Authenticator app set up", "user.second_step_off": "Authenticator app removed",
 		"user.recovery_codes_made": "New recovery codes made", "user.recovery_code_used": "Logged in by a recovery code", "user.browser_trusted": "Browser trusted",
 		"user.trust_ended": "Browser no longer trusted", "user.sessions_ended": "Sessions ended", "user.data_exported": "Data downloaded",
-		"user.deletion_planned": "Deletion planned", "user.deletion_cancelled": "Deletion cancelled",
+		"user.became_administrator": "Became an administrator", "user.deletion_planned": "Deletion planned", "user.deletion_cancelled": "Deletion cancelled",
 		"invitation.created": "Invitation made", "invitation.withdrawn": "Invitation withdrawn",
 		"consent.given": "Consent given to an app", "consent.withdrawn": "Consent withdrawn", "grant.made": "App got a grant", "grant.revoked": "Grant ended",
 		"grant.refresh_reused": "A refresh token came twice: it may be stolen", "grant.code_reused": "A code came twice: it may be stolen",

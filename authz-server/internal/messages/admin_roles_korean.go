@@ -34,7 +34,7 @@ var adminLogKorean = AdminLog{
 		"user.passkey_cloned": "패스키가 복제됐을 수 있음", "user.second_step_on": "인증 앱 설정", "user.second_step_off": "인증 앱 제거",
 		"user.recovery_codes_made": "복구 코드를 새로 만듦", "user.recovery_code_used": "복구 코드로 로그인", "user.browser_trusted": "브라우저를 신뢰함",
 		"user.trust_ended": "브라우저 신뢰를 끝냄", "user.sessions_ended": "여러 세션 종료", "user.data_exported": "데이터 내려받기",
-		"user.deletion_planned": "삭제 예약", "user.deletion_cancelled": "삭제 취소",
+		"user.became_administrator": "관리자가 됨", "user.deletion_planned": "삭제 예약", "user.deletion_cancelled": "삭제 취소",
 		"invitation.created": "초대를 만듦", "invitation.withdrawn": "초대 철회",
 		"consent.given": "앱에 동의함", "consent.withdrawn": "동의 철회", "grant.made": "앱이 권한을 받음", "grant.revoked": "권한 부여 종료",
 		"grant.refresh_reused": "리프레시 토큰이 두 번 옴: 도난 가능성", "grant.code_reused": "코드가 두 번 옴: 도난 가능성",

@@ -59,10 +59,11 @@ const (
 	BrowsersForgotten Change = "browsers_forgotten" // one or all
 	UpstreamAdded     Change = "upstream_added"
 	UpstreamEnded     Change = "upstream_ended"
+	MadeAdministrator Change = "made_administrator"
 )
 
 // Changes are all changes that letters tell of.
 var Changes = []Change{
 	ChangedPassword, ResetPassword, PasskeyAdded, PasskeyRemoved, PasskeyCloned, SecondStepOn, SecondStepOff,
-	RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten, UpstreamAdded, UpstreamEnded,
+	RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, BrowsersForgotten, UpstreamAdded, UpstreamEnded, MadeAdministrator,
 }

@@ -41,12 +41,14 @@ const (
 	DeletionCancelled Kind = "deletion_cancelled"
 	UpstreamLinked    Kind = "upstream_linked" // detail: its name, and who the person is there, as of the next
 	UpstreamUnlinked  Kind = "upstream_unlinked"
+	// BecameAdministrator leads the person to look at the ways into their account.
+	BecameAdministrator Kind = "became_administrator"
 )
 
 // Kinds lists every Kind.
 var Kinds = []Kind{NewDevice, PasswordChanged, PasswordReset, EmailChanged, EmailVerified, PasskeyAdded, PasskeyRemoved,
 	PasskeyCloned, SecondStepOn, SecondStepOff, RecoveryCodesMade, RecoveryCodeUsed, BrowserTrusted, TrustEnded, SessionsEnded,
-	DataExported, DeletionPlanned, DeletionCancelled, UpstreamLinked, UpstreamUnlinked}
+	DataExported, DeletionPlanned, DeletionCancelled, UpstreamLinked, UpstreamUnlinked, BecameAdministrator}
 
 // Mailer queues letters in the transaction that ctx carries: [mail.Mailer], or the inbox of a test.
 type Mailer interface {
@@ -107,6 +109,7 @@ var changes = map[Kind]messages.Change{
 	RecoveryCodesMade: messages.RecoveryCodesMade, RecoveryCodeUsed: messages.RecoveryCodeUsed,
 	UpstreamLinked: messages.UpstreamAdded, UpstreamUnlinked: messages.UpstreamEnded,
 	BrowserTrusted: messages.BrowserTrusted, TrustEnded: messages.BrowsersForgotten,
+	BecameAdministrator: messages.MadeAdministrator,
 }
 
 // write sends the letter about an event, if there is one. An address that nobody has proved to be

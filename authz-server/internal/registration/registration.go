@@ -88,24 +88,23 @@ func (e *Endpoint) admit(r *http.Request) error {
 }
 
 // Manage lets a client read, change and remove its own registration (RFC 7592 §2). The registration
-// access token stays the same for as long as the client exists.
+// access token stays the same until an operator replaces it, or gives the client power over this
+// server.
 func (e *Endpoint) Manage(w http.ResponseWriter, r *http.Request) {
 	endpoint.NoStore(w)
 	ctx, id, token := r.Context(), mux.Vars(r)["client_id"], bearer(r)
-	if err := e.Clients.CheckRegistrationToken(ctx, id, token); err != nil {
+	var managed directory.Issued
+	var err error
+	if managed.Client, _, err = e.Clients.Managed(ctx, id, token); err != nil {
 		e.refuse(w, r, itsOwnToken, err)
 		return
 	}
-	var managed directory.Issued
-	var err error
 	switch r.Method {
 	case http.MethodDelete:
-		e.remove(w, r, id)
+		e.remove(w, r, id, token)
 		return
 	case http.MethodPut:
-		managed, err = e.change(w, r, id)
-	default:
-		managed.Client, _, err = e.Clients.Client(ctx, id)
+		managed, err = e.change(w, r, id, token)
 	}
 	if err != nil {
 		e.refuse(w, r, itsOwnToken, err)
@@ -115,16 +114,16 @@ func (e *Endpoint) Manage(w http.ResponseWriter, r *http.Request) {
 	e.answer(w, r, http.StatusOK, managed)
 }
 
-func (e *Endpoint) change(w http.ResponseWriter, r *http.Request, id string) (directory.Issued, error) {
+func (e *Endpoint) change(w http.ResponseWriter, r *http.Request, id, token string) (directory.Issued, error) {
 	metadata, err := readMetadata(w, r)
 	if err != nil {
 		return directory.Issued{}, err
 	}
-	return e.Clients.Replace(r.Context(), id, metadata)
+	return e.Clients.Replace(r.Context(), id, token, metadata)
 }
 
-func (e *Endpoint) remove(w http.ResponseWriter, r *http.Request, id string) {
-	if _, err := e.Clients.RemoveOwn(r.Context(), id); err != nil {
+func (e *Endpoint) remove(w http.ResponseWriter, r *http.Request, id, token string) {
+	if _, err := e.Clients.RemoveOwn(r.Context(), id, token); err != nil {
 		e.refuse(w, r, itsOwnToken, err)
 		return
 	}

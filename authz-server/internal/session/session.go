@@ -49,10 +49,21 @@ func Provable(user accounts.User) proofs.Person {
 // provider proves nothing where it matters: whoever sits at their browser may be logged in there.
 func Local(user accounts.User) bool { return user.PasswordHash != "" || user.Passkey }
 
-// stale tells whether the person has to log in again before something sensitive.
-func (s *Session) stale(now time.Time) bool {
-	return now.Sub(s.AuthTime) > proofs.Recent || Local(s.User) && !proofs.Proof(s.AMR).Local()
+// Proved is when somebody proved who they are, by a log-in at a time, as far as something sensitive
+// is concerned; the zero time: never, since only another provider said so of somebody who has a way in
+// that is this server's own. It is the one rule for sessions, and for the tokens that come of them.
+func Proved(user accounts.User, by proofs.Proof, at time.Time) time.Time {
+	if Local(user) && !by.Local() {
+		return time.Time{}
+	}
+	return at
 }
+
+// Proved is when the person proved who they are: see [Proved].
+func (s *Session) Proved() time.Time { return Proved(s.User, s.AMR, s.AuthTime) }
+
+// stale tells whether the person has to log in again before something sensitive.
+func (s *Session) stale(now time.Time) bool { return now.Sub(s.Proved()) > proofs.Recent }
 
 // Unproved is the page where the person of a session proves again who they are, before something
 // sensitive is shown or changed; empty: they did in the last ten minutes, as strongly as they can.

@@ -113,6 +113,9 @@ func (s *planned) ofClients() {
 		_, err := s.Clients.PutDocumentClient(ctx, client.Client{ID: "https://1.example/"})
 		return err
 	})
+	s.add("ReplaceRegistrationToken", func(ctx context.Context) error {
+		return s.Clients.ReplaceRegistrationToken(ctx, "c1", key(1))
+	})
 	s.late("CheckRegistrationToken", func(ctx context.Context) error { return s.Clients.CheckRegistrationToken(ctx, "c1", "another") })
 	s.add("CreateInitialToken", func(ctx context.Context) error { return s.Clients.CreateInitialToken(ctx, key(0), "", 1, soon) })
 	s.add("CheckInitialToken", func(ctx context.Context) error { return s.Clients.CheckInitialToken(ctx, key(1099)) })
@@ -211,6 +214,9 @@ func (s *planned) ofGrants() {
 	s.add("RevokeExchanged", func(ctx context.Context) error {
 		err := growthtest.Prepare(ctx, s.db, `UPDATE grants SET statuses = 'l1/1;x ', statuses_until = 9000000000000 WHERE id IN ('g1', 'g900')`)
 		return errors.Join(err, s.Grants.RevokeExchanged(ctx, "c1"))
+	})
+	s.add("EndWith", func(ctx context.Context) error {
+		return s.Grants.EndWith(ctx, "u1", []string{"admin:read", "admin:write"})
 	})
 	s.add("RevokeTokensOf", func(ctx context.Context) error {
 		return s.Grants.RevokeTokensOf(ctx, "u1", []string{"board:moderate", "board:write"})

@@ -45,6 +45,13 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	if err != nil {
 		return nil, err
 	}
+	ungranted, err := cfg.Store.Roles.Ungranted(ctx, g.UserID, g.Scope)
+	if err != nil {
+		return nil, err
+	}
+	if len(ungranted) > 0 {
+		return cfg.endUngranted(g), nil
+	}
 	if err := requireKey(request.Proof, g.KeyThumbprint); err != nil {
 		return nil, err
 	}
@@ -55,6 +62,18 @@ func (cfg *refreshGrant) Check(ctx context.Context, request *protocol.TokenReque
 	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
 		return cfg.refresh(ctx, request, p, want)
 	}, nil
+}
+
+// endUngranted ends a grant of scopes that its person cannot grant any more. Whoever loses the role
+// loses the grant; this one was just beginning, or is from a release that left it. It is not to work
+// again when the role comes back.
+func (cfg *refreshGrant) endUngranted(g *grants.Grant) protocol.Finish {
+	return func(ctx context.Context) (*protocol.TokenAnswer, error) {
+		if _, err := cfg.Store.Grants.RevokeGrant(ctx, g.ID); err != nil {
+			return nil, err
+		}
+		return nil, errRefreshOver
+	}
 }
 
 var (

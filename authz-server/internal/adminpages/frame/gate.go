@@ -117,7 +117,7 @@ func (of *Routes) enter(w http.ResponseWriter, r *http.Request) (*Visit, bool) {
 func actorOf(r *http.Request, s *session.Session) admin.Actor {
 	a := admin.Actor{
 		Kind: admin.Person, ID: s.UserID, Name: s.User.Email, Rights: admin.Reading | admin.Writing, ACR: s.ACR,
-		AuthTime:  s.AuthTime,
+		AuthTime:  s.Proved(),
 		SessionID: s.ID,
 	}
 	a.From, a.UserAgent = sender.Of(r)

@@ -152,7 +152,10 @@ func removeGroup(v *frame.Visit) (frame.Outcome, error) {
 }
 
 func addMemberForm(v *frame.Visit) (frame.Form, error) {
-	f, _, err := groupForm(v, v.T.Admin.Roles.AddMember, v.T.Admin.People.DeedIntros["join"])
+	f, g, err := groupForm(v, v.T.Admin.Roles.AddMember, v.T.Admin.People.DeedIntros["join"])
+	if hasAdmin(g.Roles) {
+		f.Intro = append(f.Intro, v.T.Admin.People.Crowning)
+	}
 	f.Inputs = []frame.Input{
 		{Kind: "text", Name: "person", Label: v.T.Admin.Log.Person, Hint: v.T.Admin.Log.PersonHint,
 			Value: v.Value("person", ""), Needed: true, Inexact: true},
@@ -209,6 +212,7 @@ func groupRolesForm(v *frame.Visit) (frame.Form, error) {
 		return f, err
 	}
 	boxes, err := roleBoxes(v, "roles", g.Roles)
+	f.Intro = append(f.Intro, v.T.Admin.People.Crowning)
 	f.Inputs = []frame.Input{boxes, v.ReasonInput(false)}
 	return f, err
 }

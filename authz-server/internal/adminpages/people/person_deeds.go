@@ -1,6 +1,8 @@
 package people
 
 import (
+	"strings"
+
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages/frame"
 	"github.com/maru-auth/maru/authz-server/internal/guard"
@@ -16,7 +18,8 @@ type personDeed struct {
 	name, path string // below /admin/users/{id}
 	danger     bool
 	inputs     func(v *frame.Visit, a admin.Account) ([]frame.Input, error)
-	facts      func(v *frame.Visit, a admin.Account) []frame.Fact
+	facts      func(v *frame.Visit, a admin.Account) ([]frame.Fact, error)
+	crowns     bool // it may make an administrator
 	do         func(v *frame.Visit, id, reason string) error
 	problems   []frame.Translation
 }
@@ -30,8 +33,8 @@ func personDeeds(r *frame.Routes) {
 		{name: "enable", path: "enable", do: func(v *frame.Visit, id, reason string) error {
 			return v.Admin.EnablePerson(v.R.Context(), v.Actor, id, reason)
 		}},
-		{name: "roles", path: "roles", inputs: personRoles, do: setRoles},
-		{name: "join", path: "join", inputs: groupToJoin, do: func(v *frame.Visit, id, reason string) error {
+		{name: "roles", path: "roles", crowns: true, facts: waysIn, inputs: personRoles, do: setRoles},
+		{name: "join", path: "join", crowns: true, facts: waysIn, inputs: groupToJoin, do: func(v *frame.Visit, id, reason string) error {
 			if v.Typed.Get("group") == "" {
 				return guard.FormError{"group": messages.NothingChosen}
 			}
@@ -104,8 +107,13 @@ func (d personDeed) form(v *frame.Visit) (frame.Form, error) {
 	}
 	f := personForm(v, of, d.name)
 	f.Danger = d.danger
+	if d.crowns {
+		f.Intro = append(f.Intro, v.T.Admin.People.Crowning)
+	}
 	if d.facts != nil {
-		f.Facts = d.facts(v, of)
+		if f.Facts, err = d.facts(v, of); err != nil {
+			return f, err
+		}
 	}
 	if d.inputs != nil {
 		if f.Inputs, err = d.inputs(v, of); err != nil {
@@ -142,10 +150,46 @@ func subjectOf(name, email string) string {
 }
 
 // aFact shows a variable of the path.
-func aFact(label, variable string) func(v *frame.Visit, a admin.Account) []frame.Fact {
-	return func(v *frame.Visit, _ admin.Account) []frame.Fact {
-		return []frame.Fact{{Name: v.T.Admin.People.Labels[label], Value: v.In(variable)}}
+func aFact(label, variable string) func(v *frame.Visit, a admin.Account) ([]frame.Fact, error) {
+	return func(v *frame.Visit, _ admin.Account) ([]frame.Fact, error) {
+		return []frame.Fact{{Name: v.T.Admin.People.Labels[label], Value: v.In(variable)}}, nil
 	}
+}
+
+// waysIn shows who may be in an account, or could get in, before it gets power over the server: an
+// ordinary account is one that services and directories may change.
+func waysIn(v *frame.Visit, of admin.Account) ([]frame.Fact, error) {
+	k, err := v.Admin.Known(v.R.Context(), v.Actor, of.ID)
+	if err != nil {
+		return nil, err
+	}
+	words := v.T.Admin.People
+	var passkeys, elsewhere, sessions, apps []string
+	for _, one := range k.Passkeys {
+		passkeys = append(passkeys, one.Name)
+	}
+	for _, one := range k.Identities {
+		elsewhere = append(elsewhere, one.Upstream+" "+one.Label)
+	}
+	for _, one := range k.Sessions {
+		sessions = append(sessions, one.Address)
+	}
+	for _, one := range k.Consents {
+		apps = append(apps, one.ClientID)
+	}
+	var facts []frame.Fact
+	for _, one := range []struct {
+		name string
+		all  []string
+	}{
+		{words.Labels["passkeys"], passkeys}, {words.Labels["identities"], elsewhere},
+		{words.Headings["sessions"], sessions}, {words.Headings["consents"], apps},
+	} {
+		if len(one.all) > 0 {
+			facts = append(facts, frame.Fact{Name: one.name, Value: strings.Join(one.all, ", ")})
+		}
+	}
+	return facts, nil
 }
 
 func personRoles(v *frame.Visit, a admin.Account) ([]frame.Input, error) {

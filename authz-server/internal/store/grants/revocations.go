@@ -79,16 +79,33 @@ func (s *Grants) end(ctx context.Context, condition string, args ...any) (ended 
 // and leaves the grants: apps get new tokens by their refresh tokens. It runs in the caller's
 // transaction, which holds the person's sessions, so that no grant is just beginning.
 func (s *Grants) RevokeTokensOf(ctx context.Context, userID string, scopes []string) error {
-	args := []any{userID}
+	if len(scopes) == 0 {
+		return nil
+	}
+	condition, args := withScopes(userID, scopes)
+	return s.revokeTokens(ctx, condition, args...)
+}
+
+// EndWith ends a person's grants that have one of the scopes, with all their tokens. It runs as
+// [Grants.RevokeTokensOf] does.
+func (s *Grants) EndWith(ctx context.Context, userID string, scopes []string) error {
+	if len(scopes) == 0 {
+		return nil
+	}
+	condition, args := withScopes(userID, scopes)
+	_, err := s.end(ctx, condition, args...)
+	return err
+}
+
+// withScopes is the condition that a grant is a person's and has one of the scopes.
+func withScopes(userID string, scopes []string) (condition string, args []any) {
+	args = []any{userID}
 	var any []string
 	for _, scope := range scopes { // a scope with a % or _ means more of them: that revokes too much
 		args = append(args, "% "+scope+" %")
 		any = append(any, `' ' || scope || ' ' LIKE `+place(len(args)))
 	}
-	if len(any) == 0 {
-		return nil
-	}
-	return s.revokeTokens(ctx, `user_id = $1 AND (`+strings.Join(any, " OR ")+`)`, args...)
+	return `user_id = $1 AND (` + strings.Join(any, " OR ") + `)`, args
 }
 
 // revokeTokens revokes the noted tokens of the live grants that meet the condition. The grants are

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -31,8 +32,9 @@ func (s *Clients) Enable(ctx context.Context, id string) error {
 }
 
 // Compromised makes hash a client's only secret, revokes all access tokens that it holds, and ends
-// all grants to it, in one transaction: whoever has the old secret has nothing from then on. The
-// grants' rows stay until [Clients.CleanedUp]. ErrNotFound: there is none with that id.
+// all grants to it and its registration access token, in one transaction: whoever has what the
+// client had has nothing from then on. The grants' rows stay until [Clients.CleanedUp]. ErrNotFound:
+// there is none with that id.
 func (s *Clients) Compromised(ctx context.Context, id string, hash []byte) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.change(ctx, id, `UPDATE clients SET grants_since = $2, `+touched+`
@@ -40,6 +42,10 @@ func (s *Clients) Compromised(ctx context.Context, id string, hash []byte) error
 			return err
 		}
 		if err := s.ReplaceClientSecrets(ctx, id, hash); err != nil {
+			return err
+		}
+		// It would make secrets and keys as good as those that end.
+		if err := s.ReplaceRegistrationToken(ctx, id, nil); err != nil && !errors.Is(err, row.ErrNotFound) {
 			return err
 		}
 		return s.RevokeTokens(ctx, id)

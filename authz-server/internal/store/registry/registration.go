@@ -58,6 +58,13 @@ func (s *Clients) CheckRegistrationToken(ctx context.Context, clientID, token st
 	return row.NotFound(err)
 }
 
+// ReplaceRegistrationToken makes the token with this hash the one that manages a client; nil: none
+// does. ErrNotFound: the client did not register itself, or there is none.
+func (s *Clients) ReplaceRegistrationToken(ctx context.Context, clientID string, hash []byte) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE registration_tokens SET token_hash = $2
+		WHERE client_id = $1`, clientID, append([]byte{}, hash...))) // an empty one is no token's
+}
+
 // CreateInitialToken stores a token that lets in so many clients until expires.
 func (s *Clients) CreateInitialToken(ctx context.Context, hash []byte, note string, uses int64, expires time.Time) error {
 	return row.Added(s.db.Exec(ctx, `INSERT INTO initial_access_tokens (token_hash, note, uses_left,

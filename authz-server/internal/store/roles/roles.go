@@ -144,8 +144,8 @@ func (s *Roles) held(ctx context.Context, userID, scopes, direct, byGroup string
 }
 
 // Set replaces the roles that a person was given directly. If the person loses one, access tokens
-// that may say so are revoked, but not their grants: apps get new tokens. ErrNotFound: there is no
-// such person. ErrUnknown: nobody defined one of the roles; nothing is changed.
+// that may say so are revoked, but not their grants: apps get new tokens; only grants of scopes of the
+// server's administration end, with the last role that uses these. ErrNotFound: there is no such person. ErrUnknown: nobody defined one of the roles; nothing is changed.
 func (s *Roles) Set(ctx context.Context, userID string, all []Role) error {
 	return s.change(ctx, userID, func(ctx context.Context) error {
 		if _, err := s.db.Exec(ctx, `DELETE FROM user_roles WHERE user_id = $1`, userID); err != nil {
@@ -233,6 +233,9 @@ func (s *Roles) change(ctx context.Context, userID string, f func(ctx context.Co
 			if err := s.revoke(ctx, userID, scopesOf(lost)); err != nil {
 				return err
 			}
+			if err := s.grants.EndWith(ctx, userID, ungranted(lost, after)); err != nil {
+				return err
+			}
 		}
 		return s.emit(ctx, userID, append(lost, without(after, before)...), after)
 	})
@@ -243,6 +246,16 @@ func without(a, b []Held) []Held {
 	return slices.DeleteFunc(slices.Clone(a), func(one Held) bool {
 		return slices.ContainsFunc(b, func(other Held) bool { return one.Role == other.Role })
 	})
+}
+
+// ungranted returns the scopes of the server's administration that a person who lost roles can grant
+// no more. Grants of them end, rather than wait with a log-in of long ago for the role to come back.
+func ungranted(lost, now []Held) (scopes []string) {
+	of := func(all []Held) []string {
+		return scopesOf(slices.DeleteFunc(slices.Clone(all), func(h Held) bool { return h.Resource != Admin.Resource }))
+	}
+	still := of(now)
+	return slices.DeleteFunc(of(lost), func(one string) bool { return slices.Contains(still, one) })
 }
 
 func scopesOf(all []Held) (scopes []string) {

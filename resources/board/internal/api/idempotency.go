@@ -16,7 +16,7 @@ func (in CreateInput) key(ctx context.Context, route string, asked any) (store.I
 	if in.IdempotencyKey == "" {
 		return store.IdempotencyKey{}, nil
 	}
-	hash, err := rest.RequestHash(asked)
+	hash, err := rest.RequestHash(nil, asked) // what is posted is for others to read
 	if err != nil {
 		return store.IdempotencyKey{}, err
 	}
