@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/charts"
 	"github.com/maru-auth/maru/authz-server/internal/adminapi"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
@@ -104,7 +105,7 @@ func (serveCommand) Run(ctx context.Context, p *program) error {
 		background.Go(func() { s.SweepEvery(working, sweepEvery, log) })
 		background.Go(func() { updateEmailKeys(working, s, log) })
 		background.Go(func() { s.Users.Index(working, log) })
-		background.Go(func() { admin.KeepStatistics(working, s, metrics, log) })
+		background.Go(func() { charts.Keep(working, s, metrics, log) })
 
 		log.Info("authorization server", "issuer", p.settings.Issuer)
 		server := &httpd.Server{

@@ -91,7 +91,16 @@ func (a *Admin) WalkPeople(ctx context.Context, actor Actor, of PeopleOf, after 
 		return err
 	}
 	if of.ID != "" || of.Email != "" {
-		return a.walkOne(ctx, actor, of, after, each)
+		return walkOne(after, of.ID, func() (string, error) {
+			user, err := a.Store.Users.UserByEmail(ctx, of.Email)
+			return user.ID, err
+		}, func(id string) error {
+			found, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
+			if err == nil {
+				each(personOf(found), found.ID)
+			}
+			return err
+		})
 	}
 	if of.GroupID != "" {
 		if _, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), of.GroupID); err != nil {
@@ -104,24 +113,17 @@ func (a *Admin) WalkPeople(ctx context.Context, actor Actor, of PeopleOf, after 
 	}, func(p accounts.Provisioned) (string, bool) { return p.Cursor, each(personOf(p), p.Cursor) })
 }
 
-// walkOne is WalkPeople for one account at most.
-func (a *Admin) walkOne(ctx context.Context, actor Actor, of PeopleOf, after string, each func(p ProvisionedPerson, cursor string) bool) error {
+// walkOne visits one at most: that with this id, or, without an id, the one that find finds.
+func walkOne(after, id string, find func() (id string, err error), visit func(id string) error) (err error) {
 	if after != "" {
 		return nil
 	}
-	id := of.ID
 	if id == "" {
-		user, err := a.Store.Users.UserByEmail(ctx, of.Email)
-		if err != nil {
+		if id, err = find(); err != nil {
 			return ignoreMissing(err)
 		}
-		id = user.ID
 	}
-	found, err := a.Store.Users.Provisioned(ctx, actor.namespace(), id)
-	if err == nil {
-		each(personOf(found), found.ID)
-	}
-	return ignoreMissing(err)
+	return ignoreMissing(visit(id))
 }
 
 // walk reads batch after batch.
@@ -157,13 +159,18 @@ func (a *Admin) PeopleIDs(ctx context.Context, actor Actor, most int) ([]string,
 	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
 		return nil, err
 	}
-	return ids(ctx, most, a.Store.Users.IDs)
+	return upTo(most, func(after string, limit int) ([]string, error) {
+		return a.Store.Users.IDs(ctx, after, limit)
+	}, itself)
 }
 
-func ids(ctx context.Context, most int, next func(ctx context.Context, after string, limit int) ([]string, error)) (all []string, err error) {
+// upTo returns all that next returns in batches, each after the id of the last. [ErrTooMany]: there are
+// more than most.
+func upTo[T any](most int, next func(after string, limit int) ([]T, error), idOf func(T) string) ([]T, error) {
 	const atOnce = 500
-	for after := ""; ; after = all[len(all)-1] {
-		batch, err := next(ctx, after, atOnce)
+	all := []T{}
+	for after := ""; ; after = idOf(all[len(all)-1]) {
+		batch, err := next(after, atOnce)
 		all = append(all, batch...)
 		switch {
 		case err != nil:
@@ -175,6 +182,8 @@ func ids(ctx context.Context, most int, next func(ctx context.Context, after str
 		}
 	}
 }
+
+func itself(id string) string { return id }
 
 // onOrdinary runs f, an operation on an account that directories can change, which nobody else
 // changes meanwhile. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no

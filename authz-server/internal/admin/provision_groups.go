@@ -64,20 +64,9 @@ func (a *Admin) provisionedGroup(ctx context.Context, actor Actor, id string, me
 
 // membersOf are the members of a group who are no administrators: most, and not more.
 func (a *Admin) membersOf(ctx context.Context, id string, most int) ([]roles.Member, error) {
-	const atOnce = 500
-	all := []roles.Member{}
-	for after := ""; ; after = all[len(all)-1].ID {
-		batch, err := a.Store.Roles.OrdinaryMembers(ctx, id, after, atOnce)
-		all = append(all, batch...)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(all) > most:
-			return nil, ErrTooMany
-		case len(batch) < atOnce:
-			return all, nil
-		}
-	}
+	return upTo(most, func(after string, limit int) ([]roles.Member, error) {
+		return a.Store.Roles.OrdinaryMembers(ctx, id, after, limit)
+	}, func(m roles.Member) string { return m.ID })
 }
 
 // GroupsOf chooses the groups that [Admin.WalkGroups] goes through: by one of its fields, or all.
@@ -95,7 +84,16 @@ func (a *Admin) WalkGroups(ctx context.Context, actor Actor, of GroupsOf, after 
 		return err
 	}
 	if of.ID != "" || of.Name != "" {
-		return a.walkOneGroup(ctx, actor, of, after, each)
+		return walkOne(after, of.ID, func() (string, error) {
+			g, err := a.Store.Roles.GroupNamed(ctx, of.Name)
+			return g.ID, err
+		}, func(id string) error {
+			found, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
+			if err == nil {
+				each(provisionedGroupOf(found), found.ID)
+			}
+			return err
+		})
 	}
 	if of.UserID != "" {
 		if _, err := a.Store.Users.Provisioned(ctx, actor.namespace(), of.UserID); err != nil {
@@ -107,31 +105,14 @@ func (a *Admin) WalkGroups(ctx context.Context, actor Actor, of GroupsOf, after 
 	}, func(g roles.Provisioned) (string, bool) { return g.ID, each(provisionedGroupOf(g), g.ID) })
 }
 
-func (a *Admin) walkOneGroup(ctx context.Context, actor Actor, of GroupsOf, after string, each func(g ProvisionedGroup, cursor string) bool) error {
-	if after != "" {
-		return nil
-	}
-	id := of.ID
-	if id == "" {
-		g, err := a.Store.Roles.GroupNamed(ctx, of.Name)
-		if err != nil {
-			return ignoreMissing(err)
-		}
-		id = g.ID
-	}
-	found, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
-	if err == nil {
-		each(provisionedGroupOf(found), found.ID)
-	}
-	return ignoreMissing(err)
-}
-
 // GroupIDs returns the ids of all groups, in their order. [ErrTooMany]: there are more than most.
 func (a *Admin) GroupIDs(ctx context.Context, actor Actor, most int) ([]string, error) {
 	if err := a.read(ctx, actor, provisioning(actor, Read)); err != nil {
 		return nil, err
 	}
-	return ids(ctx, most, a.Store.Roles.IDs)
+	return upTo(most, func(after string, limit int) ([]string, error) {
+		return a.Store.Roles.IDs(ctx, after, limit)
+	}, itself)
 }
 
 // GroupEdit is what a directory changes about a group.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/charts"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 )
 
@@ -26,9 +27,9 @@ type statisticsInput struct {
 }
 
 type statistics struct {
-	Start  time.Time     `json:"start" doc:"When the first point begins."`
-	Step   int64         `json:"step" doc:"How long a point is, in seconds."`
-	Charts []admin.Chart `json:"charts"`
+	Start  time.Time      `json:"start" doc:"When the first point begins."`
+	Step   int64          `json:"step" doc:"How long a point is, in seconds."`
+	Charts []charts.Chart `json:"charts"`
 }
 
 func (s *service) statistics(ctx context.Context, actor admin.Actor, in *statisticsInput) (*answer[statistics], error) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/charts"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
@@ -127,7 +127,7 @@ func fill(t *testing.T, w *world, evil bool) *full {
 		storetest.OK(t, w.Store.Attempts.FailAttempt(ctx, try))
 	}
 	storetest.OK(t, w.Store.Statistics.Add(ctx, map[string]int64{
-		admin.LogIns: 1234, admin.Failures: 56, admin.SignUps: 7,
+		charts.LogIns: 1234, charts.Failures: 56, charts.SignUps: 7,
 	}))
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
 // A list is chosen by an index where the filter has a condition that must be true and that one
@@ -11,29 +12,29 @@ import (
 // of which only so many are looked at.
 
 // peopleOf chooses the accounts among which are those that a filter finds.
-func peopleOf(f *filter) (of admin.PeopleOf) {
+func peopleOf(f *language.Filter) (of admin.PeopleOf) {
 	if f == nil {
 		return of
 	}
-	f.all(func(one *filter) {
-		if text, ok := one.equals("id", ""); ok {
+	f.All(func(one *language.Filter) {
+		if text, ok := one.Equals("id", ""); ok {
 			of.ID = text
 		}
 		for _, name := range [][2]string{{"userName", ""}, {"emails", "value"}} {
-			if text, ok := one.equals(name[0], name[1]); ok {
+			if text, ok := one.Equals(name[0], name[1]); ok {
 				of.Email = text
 			}
 		}
-		if text, ok := one.equals("externalId", ""); ok {
+		if text, ok := one.Equals("externalId", ""); ok {
 			of.ExternalID = text
 		}
-		if text, ok := one.equals("groups", "value"); ok {
+		if text, ok := one.Equals("groups", "value"); ok {
 			of.GroupID = text
 		}
-		if at, ok := one.value.(time.Time); ok && one.of.leaf().Name == "lastModified" && (one.op == "gt" || one.op == "ge") {
+		if at, ok := one.Value.(time.Time); ok && one.Of.Leaf().Name == "lastModified" && (one.Op == "gt" || one.Op == "ge") {
 			of.Since = at
 		}
-		if text, ok := one.value.(string); ok && one.op == "sw" && one.of.attr.Name == "userName" {
+		if text, ok := one.Value.(string); ok && one.Op == "sw" && one.Of.Attr.Name == "userName" {
 			of.Beginning = text
 		}
 	})
@@ -45,29 +46,29 @@ func peopleOf(f *filter) (of admin.PeopleOf) {
 
 // groupsOf chooses the groups among which are those that a filter finds. Which members a group has is
 // known of one person alone.
-func groupsOf(f *filter) (of admin.GroupsOf, err error) {
+func groupsOf(f *language.Filter) (of admin.GroupsOf, err error) {
 	if f == nil {
 		return of, nil
 	}
-	f.all(func(one *filter) {
-		if text, ok := one.equals("members", "value"); ok && of.UserID == "" && (one.op != "[" || one.left.op == "eq") {
-			of.UserID, one.answered = text, true
+	f.All(func(one *language.Filter) {
+		if text, ok := one.Equals("members", "value"); ok && of.UserID == "" && (one.Op != "[" || one.Left.Op == "eq") {
+			of.UserID, one.Answered = text, true
 		}
 	})
-	if f.mentions(find(groups.all, "members")) {
-		return of, bad(invalidFilter, `Of members, a filter can have one condition that must be true: members.value eq "…".`)
+	if f.Mentions(membersAttribute) {
+		return of, bad(language.InvalidFilter, `Of members, a filter can have one condition that must be true: members.value eq "…".`)
 	}
 	if of.UserID != "" {
 		return of, nil
 	}
-	f.all(func(one *filter) {
-		if text, ok := one.equals("id", ""); ok {
+	f.All(func(one *language.Filter) {
+		if text, ok := one.Equals("id", ""); ok {
 			of.ID = text
 		}
-		if text, ok := one.equals("displayName", ""); ok {
+		if text, ok := one.Equals("displayName", ""); ok {
 			of.Name = text
 		}
-		if text, ok := one.equals("externalId", ""); ok {
+		if text, ok := one.Equals("externalId", ""); ok {
 			of.ExternalID = text
 		}
 	})

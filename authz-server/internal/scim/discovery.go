@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
 // The schemas of what describes this server (RFC 7643 §5 to §7).
@@ -17,7 +19,7 @@ const (
 func (s *Server) discovery() map[string]any {
 	all := map[string]any{"/ServiceProviderConfig": s.serviceProvider()}
 	var types, schemas []any
-	for _, k := range []*kind{users, groups} {
+	for _, k := range []*language.Kind{users, groups} {
 		one := s.resourceType(k)
 		types = append(types, one)
 		all["/ResourceTypes/"+k.Name] = one
@@ -56,14 +58,14 @@ func (s *Server) serviceProvider() any {
 	}
 }
 
-func (s *Server) resourceType(k *kind) any {
+func (s *Server) resourceType(k *language.Kind) any {
 	return map[string]any{
 		"schemas": []string{typeSchema}, "id": k.Name, "name": k.Name, "endpoint": k.Endpoint, "description": k.About, "schema": k.Schema,
 		"schemaExtensions": []any{}, "meta": s.about("ResourceType", "/ResourceTypes/"+k.Name),
 	}
 }
 
-func (s *Server) schemaOf(k *kind) any {
+func (s *Server) schemaOf(k *language.Kind) any {
 	return map[string]any{
 		"schemas": []string{schemaSchema}, "id": k.Schema, "name": k.Name, "description": k.About, "attributes": k.Own,
 		"meta": s.about("Schema", "/Schemas/"+k.Schema),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
@@ -25,23 +26,15 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-// The types of errors (RFC 7644 §3.12, RFC 9865 §2.1).
+// The types of errors beside the language's (RFC 7644 §3.12, RFC 9865 §2.1).
 const (
-	invalidFilter = "invalidFilter"
 	tooMany       = "tooMany"
 	uniqueness    = "uniqueness"
-	mutability    = "mutability"
-	invalidSyntax = "invalidSyntax"
-	invalidPath   = "invalidPath"
-	noTarget      = "noTarget"
-	invalidValue  = "invalidValue"
 	invalidCursor = "invalidCursor"
 	invalidCount  = "invalidCount"
 )
 
-func bad(scimType, detail string) error {
-	return &problem{http.StatusBadRequest, scimType, detail}
-}
+func bad(scimType, detail string) error { return &language.Error{Type: scimType, Detail: detail} }
 
 // tooOften says that an actor asks more often than [rates] lets them.
 type tooOften struct{ wait time.Duration }
@@ -83,6 +76,7 @@ var fields = map[string]string{"email": "userName", "name": "displayName", "exte
 // problemOf is the answer to an error that is about the request; nil: it is another.
 func problemOf(err error) *problem {
 	var p *problem
+	var message *language.Error
 	var field *admin.FieldError
 	var refused *admin.Refused
 	var often *tooOften
@@ -91,12 +85,14 @@ func problemOf(err error) *problem {
 		return &problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("A client gets %d requests a second. Retry-After says when to go on.", ratePerSecond)}
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &message):
+		return &problem{http.StatusBadRequest, message.Type, message.Detail}
 	case errors.As(err, &field):
 		name := fields[field.Field]
 		if field.Field == "claims" {
-			return &problem{http.StatusBadRequest, invalidValue, "A value is not right: " + field.Problem + "."}
+			return &problem{http.StatusBadRequest, language.InvalidValue, "A value is not right: " + field.Problem + "."}
 		}
-		return &problem{http.StatusBadRequest, invalidValue, name + " " + field.Problem + "."}
+		return &problem{http.StatusBadRequest, language.InvalidValue, name + " " + field.Problem + "."}
 	case errors.As(err, &refused) && refused.Why == admin.NotKept:
 		return &problem{Status: http.StatusForbidden, Detail: "This directory does not keep the resource, or a member: somebody else made it. " +
 			"An operator of the server can give it to the directory."}

@@ -4,11 +4,12 @@ import (
 	"net/http"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
 func (s *Server) groupDoc(g admin.ProvisionedGroup) map[string]any {
 	doc := map[string]any{
-		"schemas": []any{groupSchema}, "id": g.ID, "displayName": g.Name,
+		"schemas": []any{groups.Schema}, "id": g.ID, "displayName": g.Name,
 		"meta": s.meta(groups, g.ID, g.CreatedAt, g.UpdatedAt, g.Version),
 	}
 	if g.ExternalID != "" {
@@ -24,21 +25,21 @@ func (s *Server) groupDoc(g admin.ProvisionedGroup) map[string]any {
 	return doc
 }
 
-var membersAttribute = find(groups.all, "members")
+var membersAttribute = groups.Attribute("members")
 
 // memberIDs reads the ids of members. Groups cannot be members.
 func memberIDs(value any) (ids []string, err error) {
-	for _, one := range valuesOf(value) {
+	for _, one := range language.ValuesOf(value) {
 		parts, ok := one.(map[string]any)
 		if !ok {
-			return nil, bad(invalidValue, "members must be a list of objects.")
+			return nil, bad(language.InvalidValue, "members must be a list of objects.")
 		}
 		id, ok := parts["value"].(string)
 		if !ok || id == "" {
-			return nil, bad(invalidValue, "A member must have a value: the id of an account.")
+			return nil, bad(language.InvalidValue, "A member must have a value: the id of an account.")
 		}
-		if kind, given := parts["type"].(string); given && !sameName(kind, "User") {
-			return nil, bad(invalidValue, "Only people can be members: groups in groups are not supported.")
+		if kind, given := parts["type"].(string); given && !language.SameName(kind, "User") {
+			return nil, bad(language.InvalidValue, "Only people can be members: groups in groups are not supported.")
 		}
 		ids = append(ids, id)
 	}
@@ -46,6 +47,15 @@ func memberIDs(value any) (ids []string, err error) {
 		return nil, admin.ErrTooMany
 	}
 	return ids, nil
+}
+
+// readGroup reads the whole of a group.
+func readGroup(w http.ResponseWriter, r *http.Request) (edit admin.GroupEdit, err error) {
+	doc, err := readResource(groups, w, r, MaxGroup)
+	if err != nil {
+		return edit, err
+	}
+	return wholeGroup(doc)
 }
 
 // wholeGroup is the change that makes a group what a resource says.
@@ -68,14 +78,14 @@ func wholeGroup(doc map[string]any) (edit admin.GroupEdit, err error) {
 
 // patchedGroup is the change that a patch makes. It depends on nothing that the group is, so that
 // nobody has to read 10,000 members to add one.
-func patchedGroup(patch []operation) (edit admin.GroupEdit, err error) {
+func patchedGroup(patch []language.Operation) (edit admin.GroupEdit, err error) {
 	edit.Members = map[string]bool{}
 	for i := range patch {
 		o := &patch[i]
-		if o.path.attr == membersAttribute {
-			err = o.changeMembers(&edit)
+		if o.Path.Attr == membersAttribute {
+			err = changeMembers(o, &edit)
 		} else {
-			err = o.changeGroup(&edit)
+			err = changeGroup(o, &edit)
 		}
 		if err != nil {
 			return edit, err
@@ -84,14 +94,14 @@ func patchedGroup(patch []operation) (edit admin.GroupEdit, err error) {
 	return edit, nil
 }
 
-func (o *operation) changeGroup(edit *admin.GroupEdit) error {
-	value, ok := o.value.(string)
-	if o.op == "remove" {
+func changeGroup(o *language.Operation, edit *admin.GroupEdit) error {
+	value, ok := o.Value.(string)
+	if o.Op == "remove" {
 		value = ""
 	} else if !ok {
-		return bad(invalidValue, o.path.attr.Name+" must be a text.")
+		return bad(language.InvalidValue, o.Path.Attr.Name+" must be a text.")
 	}
-	switch o.path.attr.Name {
+	switch o.Path.Attr.Name {
 	case "displayName":
 		edit.Name = &value
 	case "externalId":
@@ -101,62 +111,43 @@ func (o *operation) changeGroup(edit *admin.GroupEdit) error {
 }
 
 // changeMembers adds what an operation on members does to what those before it do.
-func (o *operation) changeMembers(edit *admin.GroupEdit) error {
-	if o.path.sub != nil && o.path.sub.Name != "value" || o.path.filter != nil && o.op != "remove" {
-		return bad(mutability, "The parts of a member cannot change: remove one member, and add another.")
+func changeMembers(o *language.Operation, edit *admin.GroupEdit) error {
+	if o.Path.Sub != nil && o.Path.Sub.Name != "value" || o.Path.Filter != nil && o.Op != "remove" {
+		return bad(language.Mutability, "The parts of a member cannot change: remove one member, and add another.")
 	}
-	if o.path.sub != nil && o.path.filter == nil {
-		return bad(invalidPath, "A path to members is members, or members[value eq \"…\"].")
+	if o.Path.Sub != nil && o.Path.Filter == nil {
+		return bad(language.InvalidPath, "A path to members is members, or members[value eq \"…\"].")
 	}
-	if o.path.filter != nil {
-		ids, ok := o.path.filter.ids()
+	if o.Path.Filter != nil {
+		ids, ok := o.Path.Filter.Named("value")
 		if !ok {
-			return bad(invalidFilter, `Members are chosen by value eq "…", and by several of these joined with or.`)
+			return bad(language.InvalidFilter, `Members are chosen by value eq "…", and by several of these joined with or.`)
 		}
 		for _, id := range ids {
 			edit.Members[id] = false
 		}
 		return nil
 	}
-	ids, err := memberIDs(o.value)
+	ids, err := memberIDs(o.Value)
 	if err != nil {
 		return err
 	}
-	if o.op == "replace" || o.op == "remove" && !o.given {
+	if o.Op == "replace" || o.Op == "remove" && !o.Given {
 		edit.Exactly = true
 		clear(edit.Members)
 	}
 	for _, id := range ids {
-		edit.Members[id] = o.op != "remove"
+		edit.Members[id] = o.Op != "remove"
 	}
 	return nil
 }
 
-// ids are the values that a filter on members finds, if it says nothing else.
-func (f *filter) ids() ([]string, bool) {
-	if f.op == "or" {
-		left, ok := f.left.ids()
-		right, also := f.right.ids()
-		return append(left, right...), ok && also
-	}
-	id, ok := f.value.(string)
-	return []string{id}, ok && f.op == "eq" && f.of.attr.Name == "value"
-}
-
 func (s *Server) createGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	shown, err := groups.shown(r)
+	shown, err := shownOf(groups, r)
 	if err != nil {
 		return err
 	}
-	body, err := readBody(w, r, MaxGroup)
-	if err != nil {
-		return err
-	}
-	doc, err := groups.replaced(body)
-	if err != nil {
-		return err
-	}
-	edit, err := wholeGroup(doc)
+	edit, err := readGroup(w, r)
 	if err != nil {
 		return err
 	}
@@ -168,8 +159,8 @@ func (s *Server) createGroup(w http.ResponseWriter, r *http.Request, actor admin
 }
 
 // writeGroup answers with a group, and its members if they are to be shown.
-func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *selection, g admin.ProvisionedGroup) (err error) {
-	if shown.has(membersAttribute) && g.Members == nil {
+func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *language.Selection, g admin.ProvisionedGroup) (err error) {
+	if shown.Has(membersAttribute) && g.Members == nil {
 		if g, err = s.cfg.Admin.ProvisionedGroup(r.Context(), actor, g.ID, true); err != nil {
 			return err
 		}
@@ -179,11 +170,11 @@ func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.
 }
 
 func (s *Server) group(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	shown, err := groups.shown(r)
+	shown, err := shownOf(groups, r)
 	if err != nil {
 		return err
 	}
-	g, err := s.cfg.Admin.ProvisionedGroup(r.Context(), actor, idOf(r), shown.has(membersAttribute))
+	g, err := s.cfg.Admin.ProvisionedGroup(r.Context(), actor, idOf(r), shown.Has(membersAttribute))
 	if err != nil {
 		return err
 	}
@@ -192,7 +183,7 @@ func (s *Server) group(w http.ResponseWriter, r *http.Request, actor admin.Actor
 }
 
 func (s *Server) listGroups(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	q, err := groups.queryOf(w, r, r.Method == http.MethodPost)
+	q, err := queryOf(groups, w, r, r.Method == http.MethodPost)
 	if err != nil {
 		return err
 	}
@@ -208,12 +199,12 @@ func (s *Server) listGroups(w http.ResponseWriter, r *http.Request, actor admin.
 	if err != nil {
 		return err
 	}
-	if q.shown.has(membersAttribute) {
+	if q.shown.Has(membersAttribute) {
 		if err := s.addMembers(r, actor, &q, &page); err != nil {
 			return err
 		}
 	}
-	groups.writeList(w, &q, page)
+	writeList(groups, w, &q, page)
 	return nil
 }
 
@@ -239,15 +230,7 @@ func (s *Server) addMembers(r *http.Request, actor admin.Actor, q *query, page *
 }
 
 func (s *Server) replaceGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	body, err := readBody(w, r, MaxGroup)
-	if err != nil {
-		return err
-	}
-	doc, err := groups.replaced(body)
-	if err != nil {
-		return err
-	}
-	edit, err := wholeGroup(doc)
+	edit, err := readGroup(w, r)
 	if err != nil {
 		return err
 	}
@@ -261,7 +244,7 @@ func (s *Server) patchGroup(w http.ResponseWriter, r *http.Request, actor admin.
 	if err != nil {
 		return err
 	}
-	patch, err := groups.patchOf(body)
+	patch, err := groups.Patch(body)
 	if err != nil {
 		return err
 	}
@@ -273,7 +256,7 @@ func (s *Server) patchGroup(w http.ResponseWriter, r *http.Request, actor admin.
 }
 
 func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit admin.GroupEdit) error {
-	shown, err := groups.shown(r)
+	shown, err := shownOf(groups, r)
 	if err != nil {
 		return err
 	}
@@ -285,7 +268,7 @@ func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.A
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPatch && shown.all && len(shown.without) == 0 {
+	if r.Method == http.MethodPatch && shown.Everything() {
 		w.Header().Set("ETag", `W/"`+g.Version+`"`)
 		w.WriteHeader(http.StatusNoContent)
 		return nil

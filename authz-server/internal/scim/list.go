@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
 // The bounds of lists.
@@ -29,24 +30,24 @@ const (
 
 // query is what a list is asked for (RFC 7644 §3.4.2, RFC 9865 §2).
 type query struct {
-	filter     *filter
+	filter     *language.Filter
 	startIndex int // the first is 1
 	count      int
 	cursor     string // what it says is in after and binding
 	byCursor   bool
 	after      string // the cursor of package admin
 	text       string // of the filter
-	shown      selection
+	shown      language.Selection
 }
 
 // queryOf reads the query of a GET, or the body of a search by POST.
-func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q query, err error) {
+func queryOf(k *language.Kind, w http.ResponseWriter, r *http.Request, search bool) (q query, err error) {
 	var params map[string]any
 	if search {
 		if params, err = readBody(w, r, maxUser); err != nil {
 			return q, err
 		}
-		if err := checkSchemas(params, searchSchema); err != nil {
+		if err := language.CheckSchemas(params, searchSchema); err != nil {
 			return q, err
 		}
 	} else {
@@ -54,7 +55,7 @@ func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q q
 			return q, err
 		}
 	}
-	if q.startIndex, err = number(params, "startIndex", 1, invalidValue); err != nil {
+	if q.startIndex, err = number(params, "startIndex", 1, language.InvalidValue); err != nil {
 		return q, err
 	}
 	if q.count, err = number(params, "count", defaultCount, invalidCount); err != nil {
@@ -65,20 +66,20 @@ func (k *kind) queryOf(w http.ResponseWriter, r *http.Request, search bool) (q q
 		return q, err
 	}
 	if strings.TrimSpace(q.text) != "" {
-		if q.filter, err = parseFilter(k, q.text); err != nil {
+		if q.filter, err = language.ParseFilter(k, q.text); err != nil {
 			return q, err
 		}
 	}
-	if member(params, "cursor") != nil {
+	if language.Member(params, "cursor") != nil {
 		q.byCursor = true
 		if q.cursor, err = textParam(params, "cursor"); err != nil {
 			return q, err
 		}
-		if q.after, err = k.readCursor(q.cursor, q.text); err != nil {
+		if q.after, err = readCursor(k, q.cursor, q.text); err != nil {
 			return q, err
 		}
 	}
-	q.shown, err = k.selectionOf(params)
+	q.shown, err = k.Selection(params)
 	return q, err
 }
 
@@ -88,20 +89,21 @@ const maxParameters = 100
 // parameters are those of a query, by their names in lower case: SCIM's have no case.
 func parameters(sent url.Values) (map[string]any, error) {
 	if len(sent) > maxParameters {
-		return nil, bad(invalidValue, fmt.Sprintf("The query has more than %d parameters.", maxParameters))
+		return nil, bad(language.InvalidValue, fmt.Sprintf("The query has more than %d parameters.", maxParameters))
 	}
 	params := make(map[string]any, len(sent))
 	for name, values := range sent {
-		if params[lower(name)] != nil || len(values) > 1 {
-			return nil, bad(invalidValue, fmt.Sprintf("The parameter %.50q is there twice.", name))
+		name := language.Lower(name)
+		if params[name] != nil || len(values) > 1 {
+			return nil, bad(language.InvalidValue, fmt.Sprintf("The parameter %.50q is there twice.", name))
 		}
-		params[lower(name)] = values[0]
+		params[name] = values[0]
 	}
 	return params, nil
 }
 
 func number(params map[string]any, name string, otherwise int, scimType string) (int, error) {
-	switch v := member(params, name).(type) {
+	switch v := language.Member(params, name).(type) {
 	case nil:
 		return otherwise, nil
 	case float64:
@@ -117,34 +119,34 @@ func number(params map[string]any, name string, otherwise int, scimType string) 
 }
 
 func textParam(params map[string]any, name string) (string, error) {
-	switch v := member(params, name).(type) {
+	switch v := language.Member(params, name).(type) {
 	case nil:
 		return "", nil
 	case string:
 		return v, nil
 	}
-	return "", bad(invalidValue, name+" must be a text.")
+	return "", bad(language.InvalidValue, name+" must be a text.")
 }
 
 // A cursor says after which resource a list goes on, of which type, and for which filter. That it is not
 // one for another list saves clients from their mistakes; whoever makes one up sees nothing more.
 
-func (k *kind) cursor(after, filter string) string {
-	return base64.RawURLEncoding.EncodeToString(append(k.binding(filter), after...))
+func cursorOf(k *language.Kind, after, filter string) string {
+	return base64.RawURLEncoding.EncodeToString(append(binding(k, filter), after...))
 }
 
-func (k *kind) binding(filter string) []byte {
+func binding(k *language.Kind, filter string) []byte {
 	sum := sha256.Sum256([]byte(k.Name + " " + filter))
 	return sum[:8]
 }
 
 // readCursor reads a cursor. The empty one is before the first resource.
-func (k *kind) readCursor(text, filter string) (after string, err error) {
+func readCursor(k *language.Kind, text, filter string) (after string, err error) {
 	if text == "" {
 		return "", nil
 	}
 	plain, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(plain) <= 8 || string(plain[:8]) != string(k.binding(filter)) || len(text) > 2000 || !storable(string(plain[8:])) {
+	if err != nil || len(plain) <= 8 || string(plain[:8]) != string(binding(k, filter)) || len(text) > 2000 || !language.Storable(string(plain[8:])) {
 		return "", bad(invalidCursor, "The cursor must be the nextCursor of a list with the same filter.")
 	}
 	return string(plain[8:]), nil
@@ -181,7 +183,7 @@ func (q *query) byCursors(walk walker) (f found, err error) {
 			return false
 		}
 		examined, last = examined+1, cursor
-		if q.filter == nil || q.filter.matches(doc) {
+		if q.filter == nil || q.filter.Matches(doc) {
 			f.items = append(f.items, doc)
 		}
 		return true
@@ -221,7 +223,7 @@ func (q *query) byFilter(walk walker) (f found, err error) {
 			err = errTooMany
 			return false
 		}
-		if q.filter.matches(doc) {
+		if q.filter.Matches(doc) {
 			if f.total++; f.total >= q.startIndex && len(f.items) < q.count {
 				f.items = append(f.items, doc)
 			}
@@ -234,10 +236,10 @@ func (q *query) byFilter(walk walker) (f found, err error) {
 }
 
 // writeList answers with a page.
-func (k *kind) writeList(w http.ResponseWriter, q *query, f found) {
+func writeList(k *language.Kind, w http.ResponseWriter, q *query, f found) {
 	resources := make([]json.RawMessage, 0, len(f.items))
 	for _, doc := range f.items {
-		text, err := json.Marshal(q.shown.of(doc))
+		text, err := json.Marshal(q.shown.Of(doc))
 		if err != nil {
 			continue // there is nothing in it that has no JSON
 		}
@@ -248,7 +250,7 @@ func (k *kind) writeList(w http.ResponseWriter, q *query, f found) {
 		body["totalResults"] = f.total
 	}
 	if f.next != "" {
-		body["nextCursor"] = k.cursor(f.next, q.text)
+		body["nextCursor"] = cursorOf(k, f.next, q.text)
 	}
 	if !q.byCursor {
 		body["startIndex"] = q.startIndex

@@ -1,8 +1,8 @@
 // Package scim lets directories keep accounts and groups here as they have them: SCIM 2.0 (RFC 7643,
 // RFC 7644, and cursors of RFC 9865), below <issuer>/scim/v2.
 //
-// It only translates. [admin.Admin] decides who may do what, and changes all that a request says or
-// nothing. There is no bulk, no sorting and no password here.
+// It only translates: package language reads what a request says, and package admin decides who may do
+// what, and changes all that a request says or nothing. There is no bulk, no sorting and no password here.
 package scim
 
 import (
@@ -16,6 +16,9 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 // Path is where SCIM is, below the issuer.
@@ -45,6 +48,12 @@ type Server struct {
 	cfg   Config
 	rates *rates
 }
+
+// The kinds of resources.
+var (
+	users  = language.User(accounts.EmailKey)
+	groups = language.Group(roles.GroupKey)
+)
 
 // New makes a [Server].
 func New(cfg Config) *Server {
@@ -132,36 +141,36 @@ func missing(w http.ResponseWriter, r *http.Request) error {
 // idOf is the id in a request's path. One that nothing can have is as good as none.
 func idOf(r *http.Request) string {
 	id := mux.Vars(r)["id"]
-	if !storable(id) {
+	if !language.Storable(id) {
 		return "-"
 	}
 	return id
 }
 
 // location is the address of a resource.
-func (s *Server) location(k *kind, id string) string {
+func (s *Server) location(k *language.Kind, id string) string {
 	return s.cfg.Issuer.URL(Path + k.Endpoint + "/" + id)
 }
 
-func (s *Server) meta(k *kind, id string, created, updated time.Time, version string) map[string]any {
+func (s *Server) meta(k *language.Kind, id string, created, updated time.Time, version string) map[string]any {
 	return map[string]any{
 		"resourceType": k.Name, "created": created, "lastModified": updated, "location": s.location(k, id), "version": `W/"` + version + `"`,
 	}
 }
 
-// shown is which attributes a request for one resource wants to see.
-func (k *kind) shown(r *http.Request) (selection, error) {
+// shownOf is which attributes a request for one resource wants to see.
+func shownOf(k *language.Kind, r *http.Request) (language.Selection, error) {
 	params := map[string]any{}
 	for _, name := range []string{"attributes", "excludedAttributes"} {
 		if sent := r.URL.Query().Get(name); sent != "" {
 			params[name] = sent
 		}
 	}
-	return k.selectionOf(params)
+	return k.Selection(params)
 }
 
 // writeResource answers with a resource, unless the client has this version already.
-func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status int, shown *selection, doc map[string]any) {
+func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status int, shown *language.Selection, doc map[string]any) {
 	meta, _ := doc["meta"].(map[string]any)
 	version, _ := meta["version"].(string)
 	location, _ := meta["location"].(string)
@@ -175,7 +184,7 @@ func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status in
 	} else {
 		w.Header().Set("Content-Location", location)
 	}
-	write(w, status, shown.of(doc))
+	write(w, status, shown.Of(doc))
 }
 
 // seen tells whether If-None-Match names the version.

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // userDoc is a person as a resource.
 func (s *Server) userDoc(p admin.ProvisionedPerson) map[string]any {
 	doc := map[string]any{
-		"schemas": []any{userSchema}, "id": p.ID, "userName": p.Email, "displayName": p.Name, "active": !p.Disabled,
+		"schemas": []any{users.Schema}, "id": p.ID, "userName": p.Email, "displayName": p.Name, "active": !p.Disabled,
 		"emails": []any{map[string]any{"value": p.Email, "type": "work", "primary": true}},
 		"meta":   s.meta(users, p.ID, p.CreatedAt, p.UpdatedAt, p.Version),
 	}
@@ -78,7 +79,7 @@ type reader struct {
 
 func (r *reader) wrong(name, want string) {
 	if r.err == nil {
-		r.err = bad(invalidValue, name+" must be "+want+".")
+		r.err = bad(language.InvalidValue, name+" must be "+want+".")
 	}
 }
 
@@ -119,10 +120,10 @@ func (r *reader) one(name string) (chosen map[string]any) {
 			return nil
 		}
 		rank := 1
-		if primary, _ := boolOf(parts["primary"]); primary {
+		if primary, _ := language.BoolOf(parts["primary"]); primary {
 			rank = 2
 		}
-		switch kind := lower(r.text(parts, "type")); {
+		switch kind := language.Lower(r.text(parts, "type")); {
 		case kind == "work":
 			rank = 3
 		case kind == "fax" || kind == "pager":
@@ -171,43 +172,24 @@ func setUser(p *admin.ProvisionedPerson, doc map[string]any) error {
 		*value = r.text(address, name)
 	}
 	if sent, ok := doc["active"]; ok {
-		active, is := boolOf(sent)
+		active, is := language.BoolOf(sent)
 		if !is {
 			r.wrong("active", "true or false")
 		}
 		p.Disabled = !active
 	}
 	if p.Email == "" && r.err == nil {
-		r.err = bad(invalidValue, "userName is required: the person's e-mail address.")
+		r.err = bad(language.InvalidValue, "userName is required: the person's e-mail address.")
 	}
 	return r.err
 }
 
-// replaced is a resource as a client sends the whole of it: without what is read-only (RFC 7644
-// §3.5.1).
-func (k *kind) replaced(body map[string]any) (map[string]any, error) {
-	if err := checkSchemas(body, k.Schema); err != nil {
-		return nil, err
-	}
-	doc := canonical(k.all, k.Schema, body)
-	for _, a := range k.all {
-		if a.Mutability == readOnly {
-			delete(doc, a.Name)
-		}
-	}
-	return doc, nil
-}
-
 func (s *Server) createUser(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	shown, err := users.shown(r)
+	shown, err := shownOf(users, r)
 	if err != nil {
 		return err
 	}
-	body, err := readBody(w, r, maxUser)
-	if err != nil {
-		return err
-	}
-	doc, err := users.replaced(body)
+	doc, err := readResource(users, w, r, maxUser)
 	if err != nil {
 		return err
 	}
@@ -224,7 +206,7 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request, actor admin.
 }
 
 func (s *Server) user(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	shown, err := users.shown(r)
+	shown, err := shownOf(users, r)
 	if err != nil {
 		return err
 	}
@@ -237,7 +219,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request, actor admin.Actor)
 }
 
 func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	q, err := users.queryOf(w, r, r.Method == http.MethodPost)
+	q, err := queryOf(users, w, r, r.Method == http.MethodPost)
 	if err != nil {
 		return err
 	}
@@ -249,18 +231,14 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, actor admin.A
 	if err != nil {
 		return err
 	}
-	users.writeList(w, &q, page)
+	writeList(users, w, &q, page)
 	return nil
 }
 
 // replaceUser makes a person what the body says. active stays what it is if the body does not say:
 // that somebody forgot it must neither open nor close an account.
 func (s *Server) replaceUser(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	body, err := readBody(w, r, maxUser)
-	if err != nil {
-		return err
-	}
-	doc, err := users.replaced(body)
+	doc, err := readResource(users, w, r, maxUser)
 	if err != nil {
 		return err
 	}
@@ -272,14 +250,14 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.A
 	if err != nil {
 		return err
 	}
-	patch, err := users.patchOf(body)
+	patch, err := users.Patch(body)
 	if err != nil {
 		return err
 	}
 	return s.editUser(w, r, actor, func(p *admin.ProvisionedPerson) error {
 		doc := s.userDoc(*p)
 		for i := range patch {
-			if err := patch[i].apply(doc); err != nil {
+			if err := patch[i].Apply(doc); err != nil {
 				return err
 			}
 		}
@@ -288,7 +266,7 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.A
 }
 
 func (s *Server) editUser(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit func(*admin.ProvisionedPerson) error) error {
-	shown, err := users.shown(r)
+	shown, err := shownOf(users, r)
 	if err != nil {
 		return err
 	}

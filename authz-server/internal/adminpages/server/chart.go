@@ -3,7 +3,7 @@ package server
 import (
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/charts"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages/frame"
 )
 
@@ -44,10 +44,10 @@ const (
 )
 
 // charted is which charts there are, with the kinds of their series, the lowest first.
-var charted = [][]string{{admin.LogIns, admin.Failures}, {admin.SignUps}, {admin.Tokens}}
+var charted = [][]string{{charts.LogIns, charts.Failures}, {charts.SignUps}, {charts.Tokens}}
 
 // drawn draws what was counted.
-func drawn(v *frame.Visit, counted admin.Charts) (all []chart) {
+func drawn(v *frame.Visit, counted charts.Charts) (all []chart) {
 	points := map[string][]int64{}
 	for _, one := range counted.Charts {
 		points[one.Kind] = one.Points

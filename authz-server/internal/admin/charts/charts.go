@@ -1,4 +1,6 @@
-package admin
+// Package charts counts what goes on at the server, for operators to see: how often people log in and
+// sign up, and how often apps get tokens. It adds up what the metrics count, in the background.
+package charts
 
 import (
 	"context"
@@ -20,8 +22,8 @@ const (
 	Tokens   = "tokens"   // requests that were answered with tokens
 )
 
-// StatisticsKinds lists what is counted.
-var StatisticsKinds = []string{LogIns, Failures, SignUps, Tokens}
+// Kinds lists what is counted.
+var Kinds = []string{LogIns, Failures, SignUps, Tokens}
 
 // counted is which metrics the counts come from, so that what an operator's charts show is what the
 // metrics show, and nothing is counted in a request.
@@ -61,15 +63,15 @@ func countsOf(metrics prometheus.Gatherer) (map[string]int64, error) {
 	return counts, err
 }
 
-// statisticsEvery is how often a replica adds its counts.
-const statisticsEvery = 10 * time.Second
+// every is how often a replica adds its counts.
+const every = 10 * time.Second
 
-// KeepStatistics adds what this process counts, in its metrics and of clients that were refused, to the
+// Keep adds what this process counts, in its metrics and of clients that were refused, to the
 // statistics, until ctx ends. What could not be added of the metrics is added later; what a crash takes
 // along is lost.
-func KeepStatistics(ctx context.Context, s *store.Store, metrics prometheus.Gatherer, log *slog.Logger) {
+func Keep(ctx context.Context, s *store.Store, metrics prometheus.Gatherer, log *slog.Logger) {
 	k := keeper{kept: s.Statistics, refused: s.Refusals, metrics: metrics, added: map[string]int64{}}
-	tick := time.NewTicker(statisticsEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -135,28 +137,27 @@ type Charts struct {
 	Charts []Chart       `json:"charts"`
 }
 
-// DayInHours returns the charts of the last 24 hours, and MonthInDays those of the last 31 days.
-func (a *Admin) DayInHours(ctx context.Context, actor Actor) (Charts, error) {
-	return a.charts(ctx, actor, statistics.Hour, 24)
+// DayInHours returns the charts of the last 24 hours.
+func DayInHours(ctx context.Context, kept *statistics.Statistics, now time.Time) (Charts, error) {
+	return draw(ctx, kept, now, statistics.Hour, 24)
 }
 
-// MonthInDays is described at DayInHours.
-func (a *Admin) MonthInDays(ctx context.Context, actor Actor) (Charts, error) {
-	return a.charts(ctx, actor, statistics.Day, 31)
+// MonthInDays returns the charts of the last 31 days.
+func MonthInDays(ctx context.Context, kept *statistics.Statistics, now time.Time) (Charts, error) {
+	return draw(ctx, kept, now, statistics.Day, 31)
 }
 
-func (a *Admin) charts(ctx context.Context, actor Actor, width statistics.Width, points int) (c Charts, err error) {
-	if err := a.read(ctx, actor, Read); err != nil {
-		return c, err
-	}
+func draw(
+	ctx context.Context, kept *statistics.Statistics, now time.Time, width statistics.Width, points int,
+) (c Charts, err error) {
 	c.Width = time.Duration(width)
-	c.Start = a.Now().UTC().Truncate(c.Width).Add(-time.Duration(points-1) * c.Width)
+	c.Start = now.UTC().Truncate(c.Width).Add(-time.Duration(points-1) * c.Width)
 	at := map[string]int{}
-	for i, kind := range StatisticsKinds {
+	for i, kind := range Kinds {
 		at[kind] = i
 		c.Charts = append(c.Charts, Chart{kind, make([]int64, points)})
 	}
-	counts, err := a.Store.Statistics.Since(ctx, width, c.Start)
+	counts, err := kept.Since(ctx, width, c.Start)
 	for _, one := range counts {
 		i, known := at[one.Kind]
 		if point := int(one.Start.Sub(c.Start) / c.Width); known && point >= 0 && point < points {

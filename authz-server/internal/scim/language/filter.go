@@ -1,4 +1,4 @@
-package scim
+package language
 
 import (
 	"encoding/json"
@@ -14,15 +14,15 @@ const (
 	maxTerms  = 64   // comparisons
 )
 
-// filter is a part of a filter (RFC 7644 §3.4.2.2).
-type filter struct {
-	op          string  // "and", "or", "not", "[", or one of operators
-	left, right *filter // of and and or; not and [ have left alone
-	of          target  // of comparisons; of [ the attribute whose values left is asked of
-	value       any     // string, bool, time.Time, or nil for null
+// Filter is a part of a filter (RFC 7644 §3.4.2.2).
+type Filter struct {
+	Op          string  // "and", "or", "not", "[", or one of operators
+	Left, Right *Filter // of and and or; not and [ have Left alone
+	Of          Target  // of comparisons; of [ the attribute whose values Left is asked of
+	Value       any     // string, bool, time.Time, or nil for null
 
-	// answered says that the list was chosen so that the condition is true of all in it.
-	answered bool
+	// Answered says that the list was chosen so that the condition is true of all in it.
+	Answered bool
 }
 
 // operators are those of comparisons.
@@ -32,16 +32,16 @@ var operators = map[string]bool{"eq": true, "ne": true, "co": true, "sw": true, 
 type parser struct {
 	text   string
 	at     int
-	all    []*attribute
+	all    []*Attribute
 	schema string // whose URN may stand before names; empty: in brackets
 	depth  int
 	terms  *int
 }
 
-// parseFilter reads a filter on resources. Errors are of the type invalidFilter.
-func parseFilter(k *kind, text string) (*filter, error) {
+// ParseFilter reads a filter on resources. Errors are of the type [InvalidFilter].
+func ParseFilter(k *Kind, text string) (*Filter, error) {
 	if len(text) > maxFilter {
-		return nil, bad(invalidFilter, fmt.Sprintf("The filter is longer than %d bytes.", maxFilter))
+		return nil, bad(InvalidFilter, fmt.Sprintf("The filter is longer than %d bytes.", maxFilter))
 	}
 	p := &parser{text: text, all: k.all, schema: k.Schema, terms: new(int)}
 	f, err := p.either()
@@ -60,9 +60,9 @@ func (p *parser) wrong(want string) error {
 		rest = strings.ToValidUTF8(rest[:20], "") + "…"
 	}
 	if rest == "" {
-		return bad(invalidFilter, "The filter ends where it should have "+want+".")
+		return bad(InvalidFilter, "The filter ends where it should have "+want+".")
 	}
-	return bad(invalidFilter, fmt.Sprintf("The filter should have %s at byte %d, where it has %q.", want, p.at+1, rest))
+	return bad(InvalidFilter, fmt.Sprintf("The filter should have %s at byte %d, where it has %q.", want, p.at+1, rest))
 }
 
 func (p *parser) spaces() (any bool) {
@@ -76,7 +76,7 @@ func (p *parser) spaces() (any bool) {
 // word takes a keyword, in any case, that ends where a word can.
 func (p *parser) word(keyword string) bool {
 	end := p.at + len(keyword)
-	if end > len(p.text) || !sameName(p.text[p.at:end], keyword) {
+	if end > len(p.text) || !SameName(p.text[p.at:end], keyword) {
 		return false
 	}
 	if end < len(p.text) && !strings.ContainsRune(` ()[]"`, rune(p.text[end])) {
@@ -95,10 +95,10 @@ func (p *parser) char(c byte) bool {
 }
 
 // either reads what or joins, and both what and joins, which binds more tightly.
-func (p *parser) either() (*filter, error) { return p.joined("or", p.both) }
-func (p *parser) both() (*filter, error)   { return p.joined("and", p.term) }
+func (p *parser) either() (*Filter, error) { return p.joined("or", p.both) }
+func (p *parser) both() (*Filter, error)   { return p.joined("and", p.term) }
 
-func (p *parser) joined(by string, part func() (*filter, error)) (*filter, error) {
+func (p *parser) joined(by string, part func() (*Filter, error)) (*Filter, error) {
 	left, err := part()
 	for err == nil {
 		before := p.at
@@ -106,32 +106,32 @@ func (p *parser) joined(by string, part func() (*filter, error)) (*filter, error
 			p.at = before
 			return left, nil
 		}
-		var right *filter
+		var right *Filter
 		if right, err = part(); err == nil {
-			left = &filter{op: by, left: left, right: right}
+			left = &Filter{Op: by, Left: left, Right: right}
 		}
 	}
 	return nil, err
 }
 
 // deeper runs f one level below.
-func (p *parser) deeper(f func() (*filter, error)) (*filter, error) {
+func (p *parser) deeper(f func() (*Filter, error)) (*Filter, error) {
 	if p.depth++; p.depth > maxDepth {
-		return nil, bad(invalidFilter, fmt.Sprintf("The filter is nested more deeply than %d levels.", maxDepth))
+		return nil, bad(InvalidFilter, fmt.Sprintf("The filter is nested more deeply than %d levels.", maxDepth))
 	}
 	defer func() { p.depth-- }()
 	return f()
 }
 
-func (p *parser) term() (*filter, error) {
+func (p *parser) term() (*Filter, error) {
 	p.spaces()
 	before := p.at
 	if p.word("not") {
 		p.spaces()
 		if p.char('(') {
-			return p.deeper(func() (*filter, error) {
+			return p.deeper(func() (*Filter, error) {
 				inner, err := p.group()
-				return &filter{op: "not", left: inner}, err
+				return &Filter{Op: "not", Left: inner}, err
 			})
 		}
 		p.at = before
@@ -143,7 +143,7 @@ func (p *parser) term() (*filter, error) {
 }
 
 // group reads what is in parentheses, the first of which is read.
-func (p *parser) group() (*filter, error) {
+func (p *parser) group() (*Filter, error) {
 	inner, err := p.either()
 	if err != nil {
 		return nil, err
@@ -154,9 +154,9 @@ func (p *parser) group() (*filter, error) {
 	return inner, nil
 }
 
-func (p *parser) comparison() (*filter, error) {
+func (p *parser) comparison() (*Filter, error) {
 	if *p.terms++; *p.terms > maxTerms {
-		return nil, bad(invalidFilter, fmt.Sprintf("The filter has more than %d comparisons.", maxTerms))
+		return nil, bad(InvalidFilter, fmt.Sprintf("The filter has more than %d comparisons.", maxTerms))
 	}
 	start := p.at
 	for p.at < len(p.text) && !strings.ContainsRune(` ()[]"`, rune(p.text[p.at])) {
@@ -169,25 +169,25 @@ func (p *parser) comparison() (*filter, error) {
 		p.at = start
 		return nil, p.wrong("the name of an attribute")
 	case !known:
-		return nil, bad(invalidFilter, fmt.Sprintf("Resources have no attribute %q here.", path))
+		return nil, bad(InvalidFilter, fmt.Sprintf("Resources have no attribute %q here.", path))
 	}
 	if p.char('[') {
 		return p.brackets(of)
 	}
-	f := &filter{of: of}
+	f := &Filter{Of: of}
 	if !p.spaces() {
 		return nil, p.wrong("a space and an operator")
 	}
 	for op := range operators {
 		if p.word(op) {
-			f.op = op
+			f.Op = op
 			break
 		}
 	}
-	if f.op == "" {
+	if f.Op == "" {
 		return nil, p.wrong("one of the operators eq, ne, co, sw, ew, gt, ge, lt, le and pr")
 	}
-	if f.op == "pr" {
+	if f.Op == "pr" {
 		return f, nil
 	}
 	if !p.spaces() {
@@ -201,12 +201,12 @@ func (p *parser) comparison() (*filter, error) {
 }
 
 // brackets reads a filter on the values of an attribute, the first bracket of which is read.
-func (p *parser) brackets(of target) (*filter, error) {
-	if p.schema == "" || of.sub != nil || of.attr.Type != typeComplex {
-		return nil, bad(invalidFilter, fmt.Sprintf("Brackets stand behind an attribute that has parts, which %q is not.", of.leaf().Name))
+func (p *parser) brackets(of Target) (*Filter, error) {
+	if p.schema == "" || of.Sub != nil || of.Attr.Type != typeComplex {
+		return nil, bad(InvalidFilter, fmt.Sprintf("Brackets stand behind an attribute that has parts, which %q is not.", of.Leaf().Name))
 	}
-	return p.deeper(func() (*filter, error) {
-		inner := &parser{text: p.text, at: p.at, all: of.attr.Sub, depth: p.depth, terms: p.terms}
+	return p.deeper(func() (*Filter, error) {
+		inner := &parser{text: p.text, at: p.at, all: of.Attr.Sub, depth: p.depth, terms: p.terms}
 		f, err := inner.either()
 		if err != nil {
 			return nil, err
@@ -215,7 +215,7 @@ func (p *parser) brackets(of target) (*filter, error) {
 		if p.at = inner.at; !p.char(']') {
 			return nil, p.wrong("a closing bracket")
 		}
-		return &filter{op: "[", left: f, of: of}, nil
+		return &Filter{Op: "[", Left: f, Of: of}, nil
 	})
 }
 
@@ -245,54 +245,54 @@ func (p *parser) value() (any, error) {
 
 // compareWith gives a comparison its value, and checks that the operator is one for the attribute's
 // type.
-func (f *filter) compareWith(value any) error {
-	if f.of.attr.Type == typeComplex && f.of.sub == nil {
+func (f *Filter) compareWith(value any) error {
+	if f.Of.Attr.Type == typeComplex && f.Of.Sub == nil {
 		// Of values with parts, the part value is compared (RFC 7644 §3.4.2.2).
-		if f.of.sub = find(f.of.attr.Sub, "value"); f.of.sub == nil {
-			return bad(invalidFilter, fmt.Sprintf("%s has parts: say which one is compared, such as %s.%s.", f.of.attr.Name, f.of.attr.Name, f.of.attr.Sub[0].Name))
+		if f.Of.Sub = find(f.Of.Attr.Sub, "value"); f.Of.Sub == nil {
+			return bad(InvalidFilter, fmt.Sprintf("%s has parts: say which one is compared, such as %s.%s.", f.Of.Attr.Name, f.Of.Attr.Name, f.Of.Attr.Sub[0].Name))
 		}
 	}
-	leaf := f.of.leaf()
-	equality := f.op == "eq" || f.op == "ne"
+	leaf := f.Of.Leaf()
+	equality := f.Op == "eq" || f.Op == "ne"
 	if value == nil {
 		if !equality {
-			return bad(invalidFilter, "null can be compared by eq and ne alone.")
+			return bad(InvalidFilter, "null can be compared by eq and ne alone.")
 		}
 		return nil
 	}
 	given, isText := value.(string)
 	switch leaf.Type {
 	case typeBoolean:
-		truth, ok := boolOf(value)
+		truth, ok := BoolOf(value)
 		if !ok || !equality {
-			return bad(invalidFilter, fmt.Sprintf("%s is true or false, and compared by eq and ne alone.", leaf.Name))
+			return bad(InvalidFilter, fmt.Sprintf("%s is true or false, and compared by eq and ne alone.", leaf.Name))
 		}
-		f.value = truth
+		f.Value = truth
 	case typeDateTime:
 		at, err := time.Parse(time.RFC3339, given)
-		if err != nil || f.op == "co" || f.op == "sw" || f.op == "ew" {
-			return bad(invalidFilter, fmt.Sprintf("%s is a time such as \"2026-05-01T09:00:00Z\", and not compared by %s with this value.", leaf.Name, f.op))
+		if err != nil || f.Op == "co" || f.Op == "sw" || f.Op == "ew" {
+			return bad(InvalidFilter, fmt.Sprintf("%s is a time such as \"2026-05-01T09:00:00Z\", and not compared by %s with this value.", leaf.Name, f.Op))
 		}
-		f.value = at
+		f.Value = at
 	default:
 		if !isText {
-			return bad(invalidFilter, fmt.Sprintf("%s is a text, and compared with a text in double quotes.", leaf.Name))
+			return bad(InvalidFilter, fmt.Sprintf("%s is a text, and compared with a text in double quotes.", leaf.Name))
 		}
-		if !storable(given) {
-			return bad(invalidFilter, "No text here has the character U+0000.")
+		if !Storable(given) {
+			return bad(InvalidFilter, "No text here has the character U+0000.")
 		}
-		f.value = given
+		f.Value = given
 	}
 	return nil
 }
 
-// boolOf is a boolean, also as some directories write it.
-func boolOf(value any) (truth, ok bool) {
+// BoolOf is a boolean, also as some directories write it.
+func BoolOf(value any) (truth, ok bool) {
 	switch v := value.(type) {
 	case bool:
 		return v, true
 	case string:
-		switch lower(v) {
+		switch Lower(v) {
 		case "true":
 			return true, true
 		case "false":

@@ -1,4 +1,4 @@
-package admin
+package charts
 
 import (
 	"context"
@@ -13,8 +13,7 @@ import (
 
 func TestChartsShowWhatTheMetricsCount(t *testing.T) {
 	storetest.Empty(t, func(t *testing.T, w *storetest.World) {
-		ctx, now := t.Context(), func() time.Time { return w.Now }
-		a := New(Config{Store: w.Store, Now: now})
+		ctx := t.Context()
 		registry := prometheus.NewRegistry()
 		logins := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "authz_logins_total"}, []string{"proof", "outcome"})
 		tokens := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "authz_tokens_issued_total"}, []string{"grant_type"})
@@ -32,24 +31,21 @@ func TestChartsShowWhatTheMetricsCount(t *testing.T) {
 		tokens.WithLabelValues("refresh_token").Add(1)
 		storetest.OK(t, k.add(ctx))
 
-		day, err := a.DayInHours(ctx, Actor{Kind: Machine})
+		day, err := DayInHours(ctx, w.Statistics, w.Now)
 		storetest.OK(t, err)
 		got := map[string][]int64{}
 		for _, one := range day.Charts {
 			got[one.Kind] = one.Points
 		}
-		if len(day.Charts) != len(StatisticsKinds) || len(got[LogIns]) != 24 || !day.Start.Add(23*time.Hour).Equal(w.Now) ||
+		if len(day.Charts) != len(Kinds) || len(got[LogIns]) != 24 || !day.Start.Add(23*time.Hour).Equal(w.Now) ||
 			got[LogIns][22] != 5 || got[LogIns][23] != 0 || got[Failures][22] != 1 || got[Failures][23] != 1 ||
 			got[Tokens][22] != 7 || got[Tokens][23] != 1 || got[SignUps][22] != 0 {
 			t.Errorf("%+v", day)
 		}
-		month, err := a.MonthInDays(ctx, Actor{Kind: Machine})
+		month, err := MonthInDays(ctx, w.Statistics, w.Now)
 		storetest.OK(t, err)
 		if month.Charts[0].Kind != LogIns || len(month.Charts[0].Points) != 31 || month.Charts[0].Points[30] != 5 {
 			t.Errorf("%+v", month)
-		}
-		if _, err := a.DayInHours(ctx, Actor{Kind: Client, Rights: Provisioning}); err == nil {
-			t.Error("a client that provisions sees charts")
 		}
 	})
 }
@@ -62,7 +58,7 @@ func TestTheLastSecondsAreCountedWhenAServerEnds(t *testing.T) {
 		signups.Inc()
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
-		KeepStatistics(stopped, w.Store, registry, slog.New(slog.DiscardHandler))
+		Keep(stopped, w.Store, registry, slog.New(slog.DiscardHandler))
 		if n := w.Count(t, "statistics WHERE kind = 'signups'"); n != 2 {
 			t.Errorf("%d counts", n)
 		}

@@ -1,19 +1,19 @@
-package scim
+package language
 
 import (
 	"slices"
 	"strings"
 )
 
-// selection is which attributes an answer has (RFC 7644 §3.9).
-type selection struct {
-	only    []target // of attributes
+// Selection is which attributes an answer has (RFC 7644 §3.9).
+type Selection struct {
+	only    []Target // of attributes
 	all     bool     // attributes is not given
-	without []target // of excludedAttributes
+	without []Target // of excludedAttributes
 }
 
-// selectionOf reads attributes and excludedAttributes. Names that are not known select nothing.
-func (k *kind) selectionOf(params map[string]any) (s selection, err error) {
+// Selection reads attributes and excludedAttributes. Names that are not known select nothing.
+func (k *Kind) Selection(params map[string]any) (s Selection, err error) {
 	only, given, err := names(params, "attributes")
 	if err != nil {
 		return s, err
@@ -23,7 +23,7 @@ func (k *kind) selectionOf(params map[string]any) (s selection, err error) {
 		return s, err
 	}
 	if given && excludes {
-		return s, bad(invalidValue, "attributes and excludedAttributes do not go together.")
+		return s, bad(InvalidValue, "attributes and excludedAttributes do not go together.")
 	}
 	s.all = !given
 	s.only, s.without = k.targets(only), k.targets(without)
@@ -31,16 +31,16 @@ func (k *kind) selectionOf(params map[string]any) (s selection, err error) {
 }
 
 // targets are what names are of, each once: an answer is cut for each of them.
-func (k *kind) targets(names []string) (all []target) {
-	add := func(t target) {
+func (k *Kind) targets(names []string) (all []Target) {
+	add := func(t Target) {
 		if !slices.Contains(all, t) {
 			all = append(all, t)
 		}
 	}
 	for _, name := range names {
-		if name = strings.TrimSpace(name); sameName(name, k.Schema) { // all that the schema has
+		if name = strings.TrimSpace(name); SameName(name, k.Schema) { // all that the schema has
 			for _, a := range k.Own {
-				add(target{attr: a})
+				add(Target{Attr: a})
 			}
 		} else if t, known, _ := resolve(k.all, k.Schema, name); known {
 			add(t)
@@ -54,7 +54,7 @@ const maxNames = 100
 
 // names reads a list of names: of a query with commas, of a body as a list.
 func names(params map[string]any, param string) (all []string, given bool, err error) {
-	switch v := member(params, param).(type) {
+	switch v := Member(params, param).(type) {
 	case nil:
 		return nil, false, nil
 	case string:
@@ -66,7 +66,7 @@ func names(params map[string]any, param string) (all []string, given bool, err e
 		for _, one := range v {
 			name, ok := one.(string)
 			if !ok {
-				return nil, false, bad(invalidValue, param+" must be a list of names.")
+				return nil, false, bad(InvalidValue, param+" must be a list of names.")
 			}
 			all = append(all, name)
 		}
@@ -74,32 +74,35 @@ func names(params map[string]any, param string) (all []string, given bool, err e
 			return nil, false, nil
 		}
 	default:
-		return nil, false, bad(invalidValue, param+" must be a list of names.")
+		return nil, false, bad(InvalidValue, param+" must be a list of names.")
 	}
 	if len(all) > maxNames {
-		return nil, false, bad(invalidValue, param+" names more than 100 attributes.")
+		return nil, false, bad(InvalidValue, param+" names more than 100 attributes.")
 	}
 	return all, true, nil
 }
 
-// has tells whether an answer has an attribute, or a part of it.
-func (s *selection) has(a *attribute) bool {
+// Has tells whether an answer has an attribute, or a part of it.
+func (s *Selection) Has(a *Attribute) bool {
 	for _, t := range s.without {
-		if t.attr == a && t.sub == nil {
+		if t.Attr == a && t.Sub == nil {
 			return false
 		}
 	}
 	for _, t := range s.only {
-		if t.attr == a {
+		if t.Attr == a {
 			return true
 		}
 	}
 	return s.all
 }
 
-// of is what an answer has of a resource: always its id and its schemas.
-func (s *selection) of(doc map[string]any) map[string]any {
-	if s.all && len(s.without) == 0 {
+// Everything tells whether an answer has all that there is.
+func (s *Selection) Everything() bool { return s.all && len(s.without) == 0 }
+
+// Of is what an answer has of a resource: always its id and its schemas.
+func (s *Selection) Of(doc map[string]any) map[string]any {
+	if s.Everything() {
 		return doc
 	}
 	shown := map[string]any{}
@@ -109,32 +112,32 @@ func (s *selection) of(doc map[string]any) map[string]any {
 		}
 	}
 	for _, t := range s.only {
-		value, ok := doc[t.attr.Name]
+		value, ok := doc[t.Attr.Name]
 		switch {
 		case !ok:
-		case t.sub == nil:
-			shown[t.attr.Name] = value
+		case t.Sub == nil:
+			shown[t.Attr.Name] = value
 		default:
-			if have, whole := shown[t.attr.Name], s.whole(t.attr); !whole {
-				shown[t.attr.Name] = parts(have, value, t.sub.Name, true)
+			if have, whole := shown[t.Attr.Name], s.whole(t.Attr); !whole {
+				shown[t.Attr.Name] = parts(have, value, t.Sub.Name, true)
 			}
 		}
 	}
 	for _, t := range s.without {
-		switch value, ok := shown[t.attr.Name]; {
-		case !ok || t.attr.Returned == "always":
-		case t.sub == nil:
-			delete(shown, t.attr.Name)
+		switch value, ok := shown[t.Attr.Name]; {
+		case !ok || t.Attr.Returned == "always":
+		case t.Sub == nil:
+			delete(shown, t.Attr.Name)
 		default:
-			shown[t.attr.Name] = parts(nil, value, t.sub.Name, false)
+			shown[t.Attr.Name] = parts(nil, value, t.Sub.Name, false)
 		}
 	}
 	return shown
 }
 
-func (s *selection) whole(a *attribute) bool {
+func (s *Selection) whole(a *Attribute) bool {
 	for _, t := range s.only {
-		if t.attr == a && t.sub == nil {
+		if t.Attr == a && t.Sub == nil {
 			return true
 		}
 	}
@@ -147,7 +150,7 @@ func parts(have, value any, name string, with bool) any {
 	if !many {
 		list = []any{value}
 	}
-	had := valuesOf(have)
+	had := ValuesOf(have)
 	shown := make([]any, len(list))
 	for i, one := range list {
 		from, _ := one.(map[string]any)

@@ -1,0 +1,182 @@
+package language
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Matches tells whether a resource, or one value of an attribute, meets the filter.
+func (f *Filter) Matches(doc map[string]any) bool {
+	switch {
+	case f.Answered:
+		return true
+	case f.Op == "and":
+		return f.Left.Matches(doc) && f.Right.Matches(doc)
+	case f.Op == "or":
+		return f.Left.Matches(doc) || f.Right.Matches(doc)
+	case f.Op == "not":
+		return !f.Left.Matches(doc)
+	case f.Op == "[":
+		return slices.ContainsFunc(ValuesOf(doc[f.Of.Attr.Name]), func(one any) bool {
+			parts, ok := one.(map[string]any)
+			return ok && f.Left.Matches(parts)
+		})
+	}
+	values := f.Of.in(doc)
+	switch {
+	case f.Op == "pr":
+		return slices.ContainsFunc(values, present)
+	case f.Value == nil: // null is what has no value
+		return (f.Op == "eq") == !slices.ContainsFunc(values, present)
+	case len(values) == 0:
+		return f.Op == "ne"
+	}
+	return slices.ContainsFunc(values, f.compares)
+}
+
+// in returns the values in a resource of what t names.
+func (t Target) in(doc map[string]any) []any {
+	values := ValuesOf(doc[t.Attr.Name])
+	if t.Sub == nil {
+		return values
+	}
+	var of []any
+	for _, one := range values {
+		if parts, ok := one.(map[string]any); ok {
+			of = append(of, ValuesOf(parts[t.Sub.Name])...)
+		}
+	}
+	return of
+}
+
+// ValuesOf are the values of an attribute: of a list each, or else the one; none of nil.
+func ValuesOf(value any) []any {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{value}
+}
+
+// present tells whether a value is one (RFC 7644 §3.4.2.2, pr).
+func present(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return false
+	case string:
+		return v != ""
+	case map[string]any:
+		return len(v) > 0
+	}
+	return true
+}
+
+// compares compares one value with the filter's.
+func (f *Filter) compares(value any) bool {
+	switch want := f.Value.(type) {
+	case bool:
+		got, ok := BoolOf(value)
+		return ok && (got == want) == (f.Op == "eq")
+	case time.Time:
+		got, ok := value.(time.Time)
+		return ok && ordered(f.Op, got.Compare(want))
+	case string:
+		got, ok := value.(string)
+		if !ok {
+			return false
+		}
+		got, want = f.Of.Leaf().keyOf(got), f.Of.Leaf().keyOf(want)
+		switch f.Op {
+		case "co":
+			return strings.Contains(got, want)
+		case "sw":
+			return strings.HasPrefix(got, want)
+		case "ew":
+			return strings.HasSuffix(got, want)
+		}
+		return ordered(f.Op, strings.Compare(got, want))
+	}
+	return false
+}
+
+// keyOf is what a text is compared by.
+func (a *Attribute) keyOf(text string) string {
+	switch {
+	case a.key != nil:
+		return a.key(text)
+	case a.CaseExact:
+		return text
+	}
+	return strings.ToLower(text)
+}
+
+func ordered(op string, c int) bool {
+	switch op {
+	case "eq":
+		return c == 0
+	case "ne":
+		return c != 0
+	case "gt":
+		return c > 0
+	case "ge":
+		return c >= 0
+	case "lt":
+		return c < 0
+	}
+	return c <= 0 // le
+}
+
+// Mentions tells whether the filter asks for an attribute, but where that is answered already.
+func (f *Filter) Mentions(a *Attribute) bool {
+	switch {
+	case f == nil || f.Answered:
+		return false
+	case f.Of.Attr == a:
+		return true
+	case f.Op == "[":
+		return false // what is inside are parts of another attribute
+	}
+	return f.Left.Mentions(a) || f.Right.Mentions(a)
+}
+
+// All calls visit with each condition that has to be true.
+func (f *Filter) All(visit func(*Filter)) {
+	if f.Op == "and" {
+		f.Left.All(visit)
+		f.Right.All(visit)
+		return
+	}
+	visit(f)
+}
+
+// Equals returns the text that an attribute, or its part sub, must be equal to for f to be true.
+func (f *Filter) Equals(attr, sub string) (text string, ok bool) {
+	if f.Op == "[" && f.Of.Attr.Name == attr {
+		f.Left.All(func(inner *Filter) {
+			if inner.Op == "eq" && inner.Of.Attr.Name == sub && !ok {
+				text, ok = inner.Value.(string)
+			}
+		})
+		return text, ok
+	}
+	if f.Op != "eq" || f.Of.Attr.Name != attr || sub != "" && (f.Of.Sub == nil || f.Of.Sub.Name != sub) {
+		return "", false
+	}
+	text, ok = f.Value.(string)
+	return text, ok
+}
+
+// Named are the texts that f finds by part eq "…", and by several of these joined with or. ok is false
+// if it says anything else.
+func (f *Filter) Named(part string) (texts []string, ok bool) {
+	if f.Op == "or" {
+		left, ok := f.Left.Named(part)
+		right, also := f.Right.Named(part)
+		return append(left, right...), ok && also
+	}
+	text, ok := f.Value.(string)
+	return []string{text}, ok && f.Op == "eq" && f.Of.Attr.Name == part
+}
