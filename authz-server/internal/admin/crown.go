@@ -2,12 +2,10 @@ package admin
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 
-	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/notices"
-	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
@@ -23,55 +21,53 @@ func (a *Admin) crown(ctx context.Context, user accounts.User) error {
 	return a.Notices.Note(ctx, nil, user, notices.BecameAdministrator, "")
 }
 
-// crownMembers is crown for the members of a group that makes administrators now, of whom it can have
-// many: each in a transaction of their own, after the one that gave the group the role.
-func (a *Admin) crownMembers(ctx context.Context, actor Actor, groupID, reason string) error {
-	const page = 100
-	return a.afterwards(ctx, func(ctx context.Context) error {
-		ctx = audit.With(ctx, actor.entry(reason))
-		after := ""
-		for {
-			ids, err := a.Store.Roles.Members(ctx, groupID, after, page)
-			if err != nil || len(ids) == 0 {
-				return err
-			}
-			for _, id := range ids {
-				if err := a.crownMember(ctx, groupID, id); err != nil {
-					return err
-				}
-			}
-			after = ids[len(ids)-1]
+// holdMembers locks the rows of a group's members, in the order of their ids, and returns these: one
+// more than [MaxMembersChanged] at most. held are those whose rows are locked already.
+func (a *Admin) holdMembers(ctx context.Context, groupID string, held []string) ([]string, error) {
+	ids, err := a.Store.Roles.Members(ctx, groupID, "", MaxMembersChanged+1)
+	if err != nil || slices.Equal(ids, held) {
+		return ids, err
+	}
+	for _, id := range ids {
+		if err := ignoreMissing(a.Store.Users.Hold(ctx, id)); err != nil { // missing: gone this moment
+			return nil, err
 		}
-	})
+	}
+	return ids, nil
+}
+
+// crownMembers is crown for the members of a group that makes administrators from now on, in the
+// transaction that gives it the role: otherwise, a crash would leave administrators whose sessions of
+// before live on. That bounds how many members it may have. Its row is locked, and so were those of
+// its members before it, held; whoever joined between the two is looked for here.
+func (a *Admin) crownMembers(ctx context.Context, g roles.Group, held []string) error {
+	ids, err := a.holdMembers(ctx, g.ID, held)
+	if err != nil {
+		return err
+	}
+	if len(ids) > MaxMembersChanged {
+		return wrong("roles", fmt.Sprintf("cannot make administrators of a group with more than %d members", MaxMembersChanged))
+	}
+	for _, id := range ids {
+		if err := a.crownMember(ctx, g, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // crownMember is crown for a member of a group, unless something else makes them an administrator:
-// then they were one before, or are told of that.
-func (a *Admin) crownMember(ctx context.Context, groupID, userID string) error {
-	return a.Store.Tx(ctx, func(ctx context.Context) error {
-		err := a.Store.Users.Hold(ctx, userID)
-		var user accounts.User
-		if err == nil {
-			user, err = a.Store.Users.User(ctx, userID)
-		}
-		var g roles.Group
-		if err == nil {
-			g, err = a.Store.Roles.Group(ctx, groupID)
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // gone this moment
-		}
-		if err != nil {
-			return err
-		}
-		held, err := a.Store.Roles.Of(ctx, userID)
-		otherwise := func(h roles.Held) bool {
-			return administrative(h.Role) && (h.Direct || slices.ContainsFunc(h.Groups, func(name string) bool { return name != g.Name }))
-		}
-		if err != nil || slices.ContainsFunc(held, otherwise) ||
-			!slices.ContainsFunc(held, func(h roles.Held) bool { return administrative(h.Role) }) {
-			return err
-		}
-		return a.crown(ctx, user)
-	})
+// then they were one before.
+func (a *Admin) crownMember(ctx context.Context, g roles.Group, userID string) error {
+	user, err := a.Store.Users.User(ctx, userID)
+	if err != nil {
+		return ignoreMissing(err) // gone this moment
+	}
+	held, err := a.Store.Roles.Of(ctx, userID)
+	if err != nil || slices.ContainsFunc(held, func(h roles.Held) bool {
+		return administrative(h.Role) && (h.Direct || slices.ContainsFunc(h.Groups, func(name string) bool { return name != g.Name }))
+	}) {
+		return err
+	}
+	return a.crown(ctx, user)
 }

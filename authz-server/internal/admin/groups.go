@@ -287,11 +287,16 @@ func (a *Admin) GroupsWith(ctx context.Context, actor Actor, r roles.Role) ([]Gr
 }
 
 // onGroup runs f, an operation on a group, which nobody else changes meanwhile. If the group makes
-// administrators, it is a [Crown], and one who can log in must be left.
+// administrators, it is a [Crown], and one who can log in must be left. If it does so only since f, its
+// members become administrators in the same transaction, by crownMembers.
 func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error) error {
-	crowns := false
-	err := a.change(ctx, actor, do, reason, func(ctx context.Context) error {
-		crowns = false
+	return a.change(ctx, actor, do, reason, func(ctx context.Context) (err error) {
+		var members []string
+		if do == Crown { // rows of people are locked before the group's, as everywhere
+			if members, err = a.holdMembers(ctx, id, nil); err != nil {
+				return err
+			}
+		}
 		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
 			return err
 		}
@@ -313,14 +318,11 @@ func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason 
 		if err := f(ctx, g); err != nil {
 			return err
 		}
-		its, err = a.Store.Roles.GroupRoles(ctx, id)
-		crowns = slices.ContainsFunc(its, administrative)
-		return err
+		if its, err = a.Store.Roles.GroupRoles(ctx, id); err != nil || !slices.ContainsFunc(its, administrative) {
+			return err
+		}
+		return a.crownMembers(ctx, g, members)
 	})
-	if err != nil || !crowns {
-		return err
-	}
-	return a.crownMembers(ctx, actor, id, reason)
 }
 
 func (a *Admin) noteGroup(ctx context.Context, kind audit.Kind, g roles.Group, person accounts.User, detail map[string]any) error {

@@ -154,8 +154,8 @@ func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit,
 	return made, err
 }
 
-// errMoved says that others have changed an account, or who is in a group, since it was looked at.
-var errMoved = errors.New("others changed the group meanwhile")
+// errMoved says that others have changed an account or a group since it was looked at.
+var errMoved = errors.New("others changed it meanwhile")
 
 // EditProvisionedGroup changes a group: all that edit says, or nothing. It returns the group without
 // its members. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no such
@@ -235,7 +235,8 @@ func (a *Admin) editGroup(ctx context.Context, actor Actor, before roles.Provisi
 	return nil
 }
 
-// holdGroupAsItWas locks a group's row, and sees whether the group is still what it was.
+// holdGroupAsItWas locks a group's row, and sees whether the group is still what it was, and the
+// actor's to change: its keeper, who is no part of its version, may have become another.
 func (a *Admin) holdGroupAsItWas(ctx context.Context, actor Actor, before roles.Provisioned) error {
 	if err := a.Store.Roles.HoldGroup(ctx, before.ID); err != nil {
 		return err
@@ -244,7 +245,10 @@ func (a *Admin) holdGroupAsItWas(ctx context.Context, actor Actor, before roles.
 	if err == nil && provisionedGroupOf(now).Version != provisionedGroupOf(before).Version {
 		err = errMoved
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return a.mayTouch(ctx, actor, provisioning(actor, Change), false, before.ID, a.Store.Roles.Keeper)
 }
 
 func (a *Admin) setGroupExternalID(ctx context.Context, actor Actor, g roles.Group, externalID string) error {

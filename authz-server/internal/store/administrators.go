@@ -28,8 +28,11 @@ func (s *Store) KeepAdministrator(ctx context.Context, f func(ctx context.Contex
 		if err := f(ctx); err != nil || !before {
 			return err
 		}
-		// This lock comes last in every transaction: who waits for it holds nothing that its holder
-		// still needs.
+		// This lock comes after those of what f changes. Its holder may go on in an outer transaction,
+		// with rows that depend on one it locked before (the sessions of whoever joins a group of
+		// administrators), which nobody who waits here has; or, of several operations together, with
+		// other people's and groups'. Should one who waits here have those, the database ends the
+		// deadlock, and [sqldb.DB.Tx] does again what it undid.
 		if _, err := s.db.Exec(ctx, `UPDATE roles SET builtin = builtin
 			WHERE resource = $1 AND name = $2`, roles.Admin.Resource, roles.Admin.Name); err != nil {
 			return err

@@ -86,7 +86,10 @@ func NewQuotas(db *sqldb.DB, now func() time.Time) *Quotas { return &Quotas{db, 
 // up. Callers get Limit and no more, however many they are and on however many replicas.
 //
 // Callers that share several quotas must name them in the same order, the most widely shared one
-// last, since its row is locked until the transaction ends. Call it outside a transaction.
+// last, since its row is locked until the transaction ends. In a transaction of the caller's, name one
+// without shards, of which few take at once: they wait for each other until it ends. With shards, or
+// several, a row that fills up meanwhile makes it look for another while it has some locked: call it
+// outside a transaction then.
 func (s *Quotas) TakeQuotas(ctx context.Context, quotas ...Quota) error {
 	return s.With(ctx, quotas, func(context.Context, Places) error { return nil })
 }

@@ -174,6 +174,11 @@ func Statements(ctx context.Context, do func(ctx context.Context)) (all []string
 	return all
 }
 
+// BeforeStatements returns a context in which f is called with every statement just before it runs.
+func BeforeStatements(ctx context.Context, f func(query string)) context.Context {
+	return sqldb.Observe(ctx, func(query string, _ []any) { f(query) })
+}
+
 // UndoFirstCommit has Postgres undo the next transaction that updates the table, as if another had
 // been in its way, so that it runs again; second, of PL/pgSQL, comes before each row that it then
 // updates. It returns false on SQLite, which undoes nothing in that way.
