@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -66,6 +69,12 @@ func TestEveryCommandThatChangesSomethingLeavesAnEntry(t *testing.T) {
 		{command: "client.disable", args: []string{"dir"}, kind: audit.ClientDisabled},
 		{command: "client.enable", args: []string{"dir"}, kind: audit.ClientEnabled},
 		{command: "client.import", args: []string{file("client.json", `{"client_id":"i","client_name":"I","grant_types":["client_credentials"],"scope":"user:lookup"}`)}, kind: audit.ClientCreated},
+		{command: "client.rotate-registration-token", args: []string{"self"}, kind: audit.ClientSecretMade, before: func() {
+			if err := s.Clients.RegisterClient(t.Context(), client.Client{ID: "self", Name: "Self"},
+				registry.Registration{Secret: opaque.Hash("s"), Token: opaque.Hash("t")}); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{command: "client.initial-token", kind: audit.InitialTokenMade},
 		{command: "user.create", args: []string{"--email=" + user, "--name=Mina", "--password-stdin"}, input: "several unrelated wooden words\n", kind: audit.UserCreated},
 		{command: "user.import", args: []string{lines}, kind: audit.UserCreated},

@@ -38,7 +38,7 @@ func TestSettingsInForceShowNoSecret(t *testing.T) {
 	}
 	slices.Sort(shown)
 	want := []string{"api-origin", "audit-file", "brand-color", "brand-color-dark", "brand-logo", "brand-name", "brand-support", "data-services",
-		"fapi2-token-alg", "issuer", "listen", "log-format", "mail-ca-file", "mail-from", "metrics-listen", "outgoing-ca-file", "privacy-url",
+		"docs-client-id", "fapi2-token-alg", "insecure-upstream-private-networks", "issuer", "listen", "log-format", "mail-ca-file", "mail-from", "metrics-listen", "outgoing-ca-file", "privacy-url",
 		"registration", "registration-scopes", "resource", "signup", "signup-domain", "terms-url", "terms-version", "trusted-proxies"}
 	if !slices.Equal(shown, want) {
 		t.Errorf("these texts are shown:\n%q, want\n%q", shown, want)

@@ -160,10 +160,6 @@ func (r *run) putGroup(ctx context.Context, want group) error {
 	if err := r.mine(want.entry, before.CreatedAt); err != nil && !fresh {
 		return err
 	}
-	becoming, err := r.crownGroup(ctx, want, before, fresh)
-	if err != nil {
-		return err
-	}
 	external := before.ExternalID
 	if want.external != nil {
 		external = *want.external
@@ -186,6 +182,11 @@ func (r *run) putGroup(ctx context.Context, want group) error {
 				return err
 			}
 		}
+	}
+	// The group is held since it got a role: nobody fills it any more before this has looked.
+	becoming, err := r.crownGroup(ctx, want, before, fresh)
+	if err != nil {
+		return err
 	}
 	after := before
 	after.Name, after.ExternalID, after.Roles = want.title, external, want.roles

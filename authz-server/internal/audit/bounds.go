@@ -13,9 +13,10 @@ import (
 func (e Entry) own() (o auditlog.Own, is bool) {
 	o = auditlog.Own{Kind: string(e.Kind), Person: e.Person, From: e.From}
 	switch {
-	case e.Actor.Kind == Unknown:
+	case e.Actor.Kind == Unknown && !accesses[e.Kind]: // else an upstream says that a log-in there has ended
 		o.Class = auditlog.Failures
 		return o, true
+	case e.Actor.Kind == Unknown:
 	case e.Actor.Kind == Person && e.Actor.ID != "" && e.Actor.ID == e.Person:
 	case e.Actor.Kind == Client && e.Target.Kind == "client" && e.Target.ID != "" && e.Target.ID == e.Actor.ID:
 		o.Client = e.Actor.ID

@@ -120,6 +120,22 @@ func TestAnAddressWithManyAccountsIsCounted(t *testing.T) {
 	})
 }
 
+// A provider's address ends the sessions of many at the end of a working day: each is told of.
+func TestLogOutsAtAnUpstreamAreNoTriesOfStrangers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		l := audit.New(w.Store)
+		for i := range 20 {
+			id := w.Another(t, fmt.Sprintf("worker%d@example.com", i)).ID
+			for range 35 { // more than the 600 of strangers from an address
+				ok(t, l.Record(t.Context(), audit.Entry{Kind: audit.SessionEnded, Actor: audit.Actor{Kind: audit.Unknown}, Person: id, From: "192.0.2.1"}))
+			}
+		}
+		if n := w.Count(t, "audit_log"); n != 700 {
+			t.Errorf("%d entries", n)
+		}
+	})
+}
+
 // Whoever's account is gone when the number is told has a number without a name.
 func TestANumberOfAnAccountThatIsGoneIsTold(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {

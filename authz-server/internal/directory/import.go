@@ -157,7 +157,7 @@ func (d *Clients) importOne(ctx context.Context, one importEntry) (Imported, err
 		if err := d.revokeWider(ctx, &before, &one.Client); err != nil {
 			return Imported{}, err
 		}
-		if err := d.endRegistrationToken(ctx, &one.Client); err != nil {
+		if err := d.endRegistrationToken(ctx, &before, &one.Client); err != nil {
 			return Imported{}, err
 		}
 	}

@@ -171,7 +171,7 @@ func (d *Clients) replace(ctx context.Context, before, after client.Client) (cha
 	if err := d.revokeWider(ctx, &before, &after); err != nil {
 		return Issued{}, err
 	}
-	if err := d.endRegistrationToken(ctx, &after); err != nil {
+	if err := d.endRegistrationToken(ctx, &before, &after); err != nil {
 		return Issued{}, err
 	}
 	changed.Client, err = d.cfg.Store.Clients.Registered(ctx, after.ID)

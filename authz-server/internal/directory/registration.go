@@ -138,14 +138,14 @@ func (d *Clients) Managed(ctx context.Context, id, token string) (client.Client,
 	return c, hashes, nil
 }
 
-// endRegistrationToken ends the registration access token of a client that an operator has given
-// power over the server. It does not come back when the client loses that. Call it in the
-// transaction of the change.
-func (d *Clients) endRegistrationToken(ctx context.Context, c *client.Client) error {
-	if !c.Administers(d.cfg.Administration) {
+// endRegistrationToken ends the registration access token of a client to which an operator's change
+// gives power over the server, or from which it takes that: the token does not come back, also if the
+// power came by a release that left it. Call it in the transaction of the change.
+func (d *Clients) endRegistrationToken(ctx context.Context, before, after *client.Client) error {
+	if !before.Administers(d.cfg.Administration) && !after.Administers(d.cfg.Administration) {
 		return nil
 	}
-	err := d.cfg.Store.Clients.ReplaceRegistrationToken(ctx, c.ID, nil)
+	err := d.cfg.Store.Clients.ReplaceRegistrationToken(ctx, after.ID, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it did not register itself
 	}

@@ -128,7 +128,7 @@ func allowed(addr netip.Addr, loopback bool, private ...netip.Prefix) bool {
 		return loopback
 	}
 	if within(addr, private) {
-		return true
+		return !within(addr, metadata)
 	}
 	if addr.Is4() {
 		return !within(addr, notPublic)
@@ -158,9 +158,16 @@ var ownNetworks = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
 }
 
+// metadata are addresses in them at which clouds show machines their credentials.
+var metadata = []netip.Prefix{
+	netip.MustParsePrefix("100.100.100.200/32"), // Alibaba
+	netip.MustParsePrefix("fd00:ec2::254/128"),  // Amazon
+	netip.MustParsePrefix("fd20:ce::254/128"),   // Google
+}
+
 // ParsePrivate reads a network of [Config.Private]: 10.1.0.0/16, or one address. Loopback, link-local
-// addresses, at which clouds show machines their credentials, and whatever else no company has for
-// itself cannot be opened.
+// addresses and whatever else no company has for itself cannot be opened, and what clouds have within
+// a network for machines' credentials stays closed.
 func ParsePrivate(text string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(text)
 	if addr, errAddr := netip.ParseAddr(text); errAddr == nil && addr.Zone() == "" {

@@ -30,10 +30,12 @@ func TestOnlyPrivateNetworksCanBeOpened(t *testing.T) {
 // What is opened is reachable by https, however its address is written; its neighbours are not.
 func TestAPrivateNetworkIsOpenedAndNoOther(t *testing.T) {
 	t.Parallel()
-	private := []netip.Prefix{netip.MustParsePrefix("10.1.2.0/24"), netip.MustParsePrefix("fd00:1::/32")}
+	private := []netip.Prefix{netip.MustParsePrefix("10.1.2.0/24"), netip.MustParsePrefix("fd00:1::/32"),
+		netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::/32")}
 	for text, want := range map[string]bool{
 		"10.1.2.3": true, "::ffff:10.1.2.3": true, "fd00:1::5": true, "93.184.216.34": true,
 		"10.1.3.3": false, "10.2.2.3": false, "192.168.1.1": false, "fd00:2::5": false, "169.254.169.254": false, "127.0.0.1": false,
+		"100.100.100.200": false, "100.100.100.201": true, "fd00:ec2::254": false, "fd00:ec2::253": true, "fd20:ce::254": false,
 		"::1": false, "64:ff9b::a01:203": false, "2002:a01:203::": false, "0.0.0.0": false,
 	} {
 		addr := netip.MustParseAddr(text)

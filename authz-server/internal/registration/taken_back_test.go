@@ -124,6 +124,12 @@ func TestARegistrationTokenIsJudgedByTheClientAsItIs(t *testing.T) {
 		if _, err := operator.RotateRegistrationToken(t.Context(), c.ID); err != directory.ErrCrowned {
 			t.Errorf("an operator makes a token for a client that administers the server: %v", err)
 		}
+		if _, err := operator.Update(t.Context(), c.ID, client.Patch{"scope": "openid"}); err != nil {
+			t.Fatal(err)
+		}
+		if a := r.Send("GET", "/oauth2/register/"+c.ID, c.Token, ""); a.Status != http.StatusUnauthorized {
+			t.Errorf("the token came back when the client lost the power: %d %s", a.Status, a.Body)
+		}
 	})
 }
 

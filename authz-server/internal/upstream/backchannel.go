@@ -35,6 +35,11 @@ const (
 // all of a person (OpenID Connect Back-Channel Logout §2.5). Those here end that began by them.
 func (u *Upstreams) takeLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, 2*maxIDToken)
+	if err := r.ParseForm(); err != nil || len(r.PostForm["logout_token"]) != 1 {
+		u.refuseLogout(w, r, errors.New("there must be one logout_token, in a form"))
+		return
+	}
 	leave, err := u.Throttle.LongTurn(r)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
@@ -42,11 +47,6 @@ func (u *Upstreams) takeLogout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	r.Body = http.MaxBytesReader(w, r.Body, 2*maxIDToken)
-	if err := r.ParseForm(); err != nil || len(r.PostForm["logout_token"]) != 1 {
-		u.refuseLogout(w, r, errors.New("there must be one logout_token, in a form"))
-		return
-	}
 	p, err := u.provider(r.Context(), mux.Vars(r)["name"])
 	if errors.Is(err, store.ErrNotFound) || err == nil && !p.OpenID() {
 		http.NotFound(w, r)

@@ -105,7 +105,7 @@ func (u *Upstreams) byIDToken(ctx context.Context, p *provider, m metadata, nonc
 	if sid := all.text("sid"); isSubject(sid) {
 		person.Session = sid
 	}
-	if verified := presets[p.Preset].verified; verified != nil && p.Claims["email_verified"] == "" {
+	if verified := presets[p.Preset].verified; verified != nil && p.Claims["email"] == "" && p.Claims["email_verified"] == "" {
 		person.EmailVerified = verified(all)
 	}
 	if trusts := presets[p.Preset].trusts; trusts != nil && !trusts(all, person.Email) {

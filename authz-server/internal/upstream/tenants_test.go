@@ -157,6 +157,18 @@ func TestMicrosoftsAddressCountsIfItsDomainIsVerified(t *testing.T) {
 	}
 }
 
+// What Microsoft says is of the claim email: an address from elsewhere is no more than what somebody wrote.
+func TestAnAddressFromAnotherClaimIsNotVerifiedByMicrosoft(t *testing.T) {
+	t.Parallel()
+	w, i, signer := entra(t, upstream.Settings{Claims: map[string]string{"email": "preferred_username"}})
+	to := w.start("other", "")
+	i.gives(i.ofTenant(w, signer, to.Query().Get("nonce"), contoso, "xms_edov", true, "preferred_username", "boss@example.org"))
+	w.back("other", "code", "c", "state", to.Query().Get("state")).WantRedirect(t, "/login/upstream")
+	if page := w.Get("/login/upstream"); proved(page) || address(page) != "boss@example.org" {
+		t.Errorf("%q: proved %t", address(page), proved(page))
+	}
+}
+
 // A company with one tenant names it: then it is an issuer as any other.
 func TestOneTenantIsAnIssuerAsAnyOther(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,7 @@ type Anchor struct {
 
 // Waiting returns up to limit entries that wait for their place in the chain, the oldest first.
 func (s *Entries) Waiting(ctx context.Context, limit int) ([]Entry, error) {
-	return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM audit_log l `+partsOfEntry+`
-		WHERE l.position IS NULL ORDER BY l.id LIMIT $1`, limit)
+	return s.all(ctx, `SELECT * FROM audit_log WHERE position IS NULL ORDER BY id LIMIT $1`, `e.id`, limit)
 }
 
 // Backlog returns since when the oldest entry waits for its place. Zero: none does.

@@ -120,12 +120,8 @@ var partNames = [2]string{"by", "about"}
 // idAt is what the ids of entries of that time, in microseconds, begin with.
 func idAt(micros int64) string { return fmt.Sprintf("%016x", max(micros, 0)) }
 
-const (
-	entryColumns = `l.id, l.at, l.kind, l.actor_kind, l.actor_id, l.target_kind, l.target_id,
-		l.by_hash, l.about_hash, l.position, l.mac, b.user_id, b.salt, b.data, a.user_id, a.salt, a.data`
-	partsOfEntry = `LEFT JOIN audit_personal b ON b.entry_id = l.id AND b.part = 'by'
-		LEFT JOIN audit_personal a ON a.entry_id = l.id AND a.part = 'about'`
-)
+const entryColumns = `e.id, e.at, e.kind, e.actor_kind, e.actor_id, e.target_kind, e.target_id,
+	e.by_hash, e.about_hash, e.position, e.mac, b.user_id, b.salt, b.data, a.user_id, a.salt, a.data`
 
 func scanEntry(rows *sql.Rows) (e Entry, err error) {
 	var at int64
@@ -140,8 +136,7 @@ func scanEntry(rows *sql.Rows) (e Entry, err error) {
 
 // After returns entries of the chain that follow a position, in their order.
 func (s *Entries) After(ctx context.Context, position int64, limit int) ([]Entry, error) {
-	return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM audit_log l `+partsOfEntry+`
-		WHERE l.position > $1 ORDER BY l.position LIMIT $2`, position, limit)
+	return s.all(ctx, `SELECT * FROM audit_log WHERE position > $1 ORDER BY position LIMIT $2`, `e.position`, position, limit)
 }
 
 // Filter chooses entries. Empty fields choose all.
@@ -173,14 +168,22 @@ func (s *Entries) List(ctx context.Context, f Filter) ([]Entry, error) {
 		return fmt.Sprintf(condition, len(args))
 	}
 	if f.UserID != "" {
-		return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+`
-			FROM audit_personal p JOIN audit_log l ON l.id = p.entry_id `+partsOfEntry+`
+		return s.all(ctx, `SELECT l.* FROM audit_personal p JOIN audit_log l ON l.id = p.entry_id
 			WHERE p.entry_id >= $1 AND p.entry_id < $2`+and(` AND p.user_id = $%d`, f.UserID)+
 			and(` AND l.actor_id = $%d`, f.ActorID)+and(` AND l.target_id = $%d`, f.TargetID)+and(` AND l.kind = $%d`, f.Kind)+`
-			ORDER BY p.entry_id DESC LIMIT $3`, args...)
+			ORDER BY p.entry_id DESC LIMIT $3`, `e.id DESC`, args...)
 	}
-	return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM audit_log l `+partsOfEntry+`
+	return s.all(ctx, `SELECT l.* FROM audit_log l
 		WHERE l.id >= $1 AND l.id < $2`+and(` AND l.actor_id <> '' AND l.actor_id = $%d`, f.ActorID)+
 		and(` AND l.target_id <> '' AND l.target_id = $%d`, f.TargetID)+and(` AND l.kind = $%d`, f.Kind)+`
-		ORDER BY l.id DESC LIMIT $3`, args...)
+		ORDER BY l.id DESC LIMIT $3`, `e.id DESC`, args...)
+}
+
+// all returns the entries of a page, in that order, with their personal parts. The page is chosen
+// first: where hardly any entry has a part, Postgres would rather read all parts for each page.
+func (s *Entries) all(ctx context.Context, page, order string, args ...any) ([]Entry, error) {
+	return sqldb.All(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM (`+page+`) e
+		LEFT JOIN audit_personal b ON b.entry_id = e.id AND b.part = 'by'
+		LEFT JOIN audit_personal a ON a.entry_id = e.id AND a.part = 'about'
+		ORDER BY `+order, args...)
 }

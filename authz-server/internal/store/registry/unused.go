@@ -37,8 +37,8 @@ func (s *Clients) sweepUnused(ctx context.Context, _ time.Time) (removed int64, 
 }
 
 // SweepUnusedClients removes clients that registered themselves, that nobody vouched for, and that
-// have been unused for that long: no person agreed to them, and no request is under way. A change
-// of their metadata is not a use, since it would keep any number of them alive. It returns how many
+// have been unused for that long: they got no token, no person agreed to them, and no request is
+// under way. A change of their metadata is not a use, since it would keep any number of them alive. It returns how many
 // went. It looks at each client once in that time, in small batches, so that clients in use cost
 // little. Several replicas may sweep at once.
 func (s *Clients) SweepUnusedClients(ctx context.Context, unused time.Duration) (removed int64, err error) {
@@ -69,7 +69,7 @@ func (s *Clients) removeUnused(ctx context.Context, due, now int64) (looked, gon
 	}
 	for _, id := range ids {
 		n, err := s.db.Exec(ctx, `DELETE FROM clients
-			WHERE id = $1 AND created_at <= $2 AND `+clientUnused, id, due)
+			WHERE id = $1 AND created_at <= $2 AND used_at <= $2 AND `+clientUnused, id, due)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/requests"
+	"github.com/maru-auth/maru/authz-server/internal/store/statuses"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -47,7 +48,7 @@ func TestClientsThatNobodyUsesAreSwept(t *testing.T) {
 		for n := range 250 { // more than a batch
 			register(fmt.Sprintf("unused%d", n), nil)
 		}
-		for _, id := range []string{"agreed", "asked", "changed"} {
+		for _, id := range []string{"agreed", "asked", "changed", "served"} {
 			register(id, nil)
 		}
 		register("vouched", hash)
@@ -64,11 +65,15 @@ func TestClientsThatNobodyUsesAreSwept(t *testing.T) {
 		if _, err := f.Interactions.CreateInteraction(t.Context(), requests.Interaction{ClientID: "asked"}, "browser"); err != nil {
 			t.Fatal(err)
 		}
+		// A service's tokens, by client credentials, leave no more than this.
+		if _, err := f.Statuses.Lease(t.Context(), statuses.Holder{ClientID: "served"}, 16, f.Now.Add(time.Hour), "new"); err != nil {
+			t.Fatal(err)
+		}
 		f.Now = f.Now.Add(time.Second)
 		if n := sweep(); n != 251 || there("unused0") || there("unused249") || there("changed") {
 			t.Errorf("%d of 251 went", n)
 		}
-		for _, id := range []string{"app", "agreed", "asked", "vouched"} { // "app" is an operator's
+		for _, id := range []string{"app", "agreed", "asked", "vouched", "served"} { // "app" is an operator's
 			if !there(id) {
 				t.Errorf("%s is gone", id)
 			}
@@ -77,7 +82,7 @@ func TestClientsThatNobodyUsesAreSwept(t *testing.T) {
 		if _, err := f.Sweep(t.Context()); err != nil { // the interaction
 			t.Fatal(err)
 		}
-		if n := sweep(); n != 1 || there("asked") || !there("agreed") || !there("vouched") || !there("app") {
+		if n := sweep(); n != 2 || there("asked") || there("served") || !there("agreed") || !there("vouched") || !there("app") {
 			t.Errorf("later, %d went", n)
 		}
 	})
