@@ -81,7 +81,7 @@ var mailEnglish = Mail{
 		BrowserTrusted:    "A browser is trusted for 30 days, and skips two-step verification",
 		UpstreamAdded:     "An account of another service can log in to yours",
 		UpstreamEnded:     "An account of another service can no longer log in to yours",
-		MadeAdministrator: "You are an administrator now. Look at the passkeys and other ways to log in to your account, and remove what is not yours",
+		MadeAdministrator: "You are an administrator now",
 		BrowsersForgotten: "A browser is no longer trusted to skip two-step verification",
 	},
 	ChangeText:   "We tell you because this concerns how you log in to your {brand} account. If it was you, all is well.",

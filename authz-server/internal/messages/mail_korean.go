@@ -84,7 +84,7 @@ var mailKorean = Mail{
 		BrowserTrusted:    "신뢰하는 브라우저를 추가했어요. 30일 동안 2단계 인증을 건너뛰어요",
 		UpstreamAdded:     "다른 서비스의 계정으로 로그인할 수 있게 됐어요",
 		UpstreamEnded:     "다른 서비스의 계정으로는 더 이상 로그인할 수 없어요",
-		MadeAdministrator: "관리자가 됐어요. 계정의 패스키와 다른 로그인 방법을 확인하고, 본인 것이 아니면 지워 주세요",
+		MadeAdministrator: "관리자가 됐어요",
 		BrowsersForgotten: "신뢰하는 브라우저를 해제했어요. 이제 2단계 인증을 거쳐야 해요",
 	},
 	ChangeText:   "{brand} 계정의 로그인 방법과 관련된 일이라 알려 드려요. 본인이라면 아무것도 하지 않아도 돼요.",
