@@ -198,7 +198,11 @@ type auditExport struct {
 func (cmd auditExport) Run(ctx context.Context, p *program) error {
 	return p.withStore(ctx, func(s *store.Store) error {
 		log := audit.New(s)
-		err := cli.List[audit.Entry]{
+		// Before the first line: whoever stops reading has read so far.
+		if err := log.Record(ctx, audit.Entry{Kind: audit.LogExported, Detail: map[string]any{"after": cmd.After}}); err != nil {
+			return err
+		}
+		return cli.List[audit.Entry]{
 			Page: func(ctx context.Context, after string, limit int) ([]audit.Entry, error) {
 				position := cmd.After
 				if after != "" {
@@ -212,10 +216,6 @@ func (cmd auditExport) Run(ctx context.Context, p *program) error {
 			Key:  func(e audit.Entry) string { return strconv.FormatInt(e.Position, 10) },
 			JSON: func(e audit.Entry) (any, error) { return e, nil },
 		}.Print(ctx, p.out, "json")
-		if err != nil {
-			return err
-		}
-		return log.Record(ctx, audit.Entry{Kind: audit.LogExported, Detail: map[string]any{"after": cmd.After}})
 	})
 }
 

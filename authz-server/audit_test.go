@@ -156,3 +156,50 @@ func TestAServerChainsWhatHappensAndWritesItsFile(t *testing.T) {
 		shows(t, c.must("audit", "verify", "--head", fmt.Sprintf("%d:%s", last.Position, last.MAC)), fmt.Sprintf("whole: %d entries", last.Position))
 	})
 }
+
+// someLines takes a few lines, as head does.
+type someLines struct {
+	left  int
+	taken []byte
+}
+
+func (l *someLines) Write(text []byte) (int, error) {
+	if l.left--; l.left < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	l.taken = append(l.taken, text...)
+	return len(text), nil
+}
+
+// An export is written as it is read, a page after another; and one whose reader has had enough is in
+// the log like any other.
+func TestAnExportIsWrittenAsItIsRead(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c commandLine) {
+		s := c.store()
+		const many = 1700
+		for range many {
+			if err := audit.New(s).Record(t.Context(), audit.Entry{Kind: audit.KeyRotated}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		chainer, err := audit.NewChainer(audit.Config{Store: s, Key: make([]byte, audit.KeySize), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := chainer.Chain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		out := &someLines{left: 3}
+		p := &program{in: strings.NewReader(""), out: out, errs: io.Discard, now: time.Now}
+		err = p.run(t.Context(), []string{"--database-url=" + c.url, "audit", "export"})
+		if err == nil || strings.Count(string(out.taken), "\n") != 3 {
+			t.Errorf("%v, %d lines", err, strings.Count(string(out.taken), "\n"))
+		}
+		if n := strings.Count(c.must("audit", "list", "--kind=audit.exported", "--format=json"), "\n"); n != 1 {
+			t.Errorf("%d entries of an export that was cut off", n)
+		}
+		if n := strings.Count(c.must("audit", "export"), "\n"); n != many {
+			t.Errorf("%d lines", n)
+		}
+	})
+}
