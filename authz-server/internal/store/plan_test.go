@@ -154,7 +154,7 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 't' || (i % 20 + 1), CAST('x' || i AS BYTEA), i FROM n`,
 	`INSERT INTO audit_log (id, at, kind, actor_kind, actor_id, target_kind, target_id, by_hash, about_hash, position, mac)
 		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), i, 'kind' || i % 60, 'person', '', '', CASE WHEN i % 50 = 0 THEN 'c1' ELSE '' END, CAST('x' AS BYTEA), CAST('x' AS BYTEA),
-		CASE WHEN i <= 19000 THEN i ELSE NULL END, CAST('m' || i AS BYTEA) FROM n`,
+		CASE WHEN i <= 19000 THEN i ELSE NULL END, CASE WHEN i <= 19000 THEN CAST('m' || i AS BYTEA) ELSE NULL END FROM n`,
 	`INSERT INTO audit_personal (entry_id, part, user_id, salt, data)
 		` + growthtest.Numbers + ` SELECT '0' || (100000 + i), 'about', 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, CAST('x' AS BYTEA),
 		'{"person":"u' || CASE WHEN i <= 100 THEN 1 ELSE i END || '"}' FROM n`,

@@ -23,13 +23,13 @@ type Anchor struct {
 
 // Waiting returns up to limit entries that wait for their place in the chain, the oldest first.
 func (s *Entries) Waiting(ctx context.Context, limit int) ([]Entry, error) {
-	return s.all(ctx, `SELECT * FROM audit_log WHERE position IS NULL ORDER BY id LIMIT $1`, `e.id`, limit)
+	return s.all(ctx, `SELECT * FROM audit_log WHERE mac IS NULL ORDER BY id LIMIT $1`, `e.id`, limit)
 }
 
 // Backlog returns since when the oldest entry waits for its place. Zero: none does.
 func (s *Entries) Backlog(ctx context.Context) (since time.Time, err error) {
 	var at int64
-	err = s.db.QueryRow(ctx, `SELECT at FROM audit_log WHERE position IS NULL ORDER BY id LIMIT 1`).Scan(&at)
+	err = s.db.QueryRow(ctx, `SELECT at FROM audit_log WHERE mac IS NULL ORDER BY id LIMIT 1`).Scan(&at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return since, nil
 	}
