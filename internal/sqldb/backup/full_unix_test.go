@@ -29,7 +29,7 @@ func TestAFullDiskLeavesWhatWasThere(t *testing.T) {
 	}
 	before, rows := m.left(), m.has(m.path)
 	for what, says := range map[string]string{"backup": "copy the database", "restore": ""} {
-		holder := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOnAFullDisk$", "-test.v") //nolint:gosec // G702: it is this program
+		holder := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOnAFullDisk$", "-test.v")
 		holder.Env = append(os.Environ(), "BACKUP_TEST_FULL="+what+" "+m.path+" "+m.file)
 		out, err := holder.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "refused: ") || !strings.Contains(string(out), says) {

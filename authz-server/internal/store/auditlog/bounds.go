@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"hash/maphash"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -144,7 +145,7 @@ func (c *counts) boundedBy(o Own, networks []string) (all []bounded) {
 	}
 	bound := limits.address
 	for _, network := range networks {
-		add(bound, "n\x00"+string(rune('0'+o.Class))+network, Own{Class: o.Class, Kind: o.Kind, From: network})
+		add(bound, "n\x00"+strconv.Itoa(int(o.Class))+network, Own{Class: o.Class, Kind: o.Kind, From: network})
 		bound = limits.network
 	}
 	return all
