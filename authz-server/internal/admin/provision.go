@@ -293,7 +293,7 @@ const maxExternalID = 255
 // EditProvisioned changes an account as edit does, and returns what it is then. All that edit changes
 // is changed, or nothing. edit runs before anything is locked, may be called again for the same
 // change, and must not call Admin. [store.ErrStale]: the account has another version than version by
-// now, or others change it all the time.
+// now. [ErrContended]: others change it all the time.
 //
 // An address that changes has not been proved by anybody, and its person is told at the one of before.
 // Whoever is disabled loses all sessions and tokens at once.
@@ -329,7 +329,7 @@ func (a *Admin) EditProvisioned(ctx context.Context, actor Actor, id, version, r
 			return after, err
 		}
 	}
-	return after, store.ErrStale
+	return after, ErrContended
 }
 
 // sameToDirectories tells whether nothing changed that a directory can change of an account.

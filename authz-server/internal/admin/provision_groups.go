@@ -143,9 +143,7 @@ func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit,
 		if err := a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, map[string]any{"provisioned": true}); err != nil {
 			return err
 		}
-		edit := edit
-		edit.Name = nil
-		if err := a.editGroup(ctx, actor, roles.Provisioned{Group: g}, edit); err != nil {
+		if err := a.editGroup(ctx, actor, g.ID, "", edit); err != nil {
 			return err
 		}
 		made, err = a.provisionedGroup(ctx, actor, g.ID, false)
@@ -157,27 +155,24 @@ func (a *Admin) ProvisionGroup(ctx context.Context, actor Actor, edit GroupEdit,
 // errMoved says that others have changed an account or a group since it was looked at.
 var errMoved = errors.New("others changed it meanwhile")
 
+// ErrContended says that others change the same all the time. Nothing was done; the actor can try
+// again in some seconds.
+var ErrContended = errors.New("others are changing the same")
+
 // EditProvisionedGroup changes a group: all that edit says, or nothing. It returns the group without
 // its members. version is what the actor has seen; empty: any. [store.ErrNotFound]: there is no such
-// group for directories. [store.ErrStale]: it has another version by now, or others change it all the
-// time. [ErrTooMany]: more than [MaxMembersChanged] would join or leave. [NotKept]: the directory that
-// acts does not keep the group, or whom it puts in or takes out; with Exactly, whom it does not keep
-// stays.
+// group for directories. [store.ErrStale]: it has another version by now. [ErrContended]: with
+// Exactly, others change the members all the time. [ErrTooMany]: more than [MaxMembersChanged] would
+// join or leave. [NotKept]: the directory that acts does not keep the group, or whom it puts in or
+// takes out; with Exactly, whom it does not keep stays.
 func (a *Admin) EditProvisionedGroup(ctx context.Context, actor Actor, id, version string, edit GroupEdit, reason string) (after ProvisionedGroup, err error) {
-	do := provisioning(actor, Change)
 	for range 5 {
-		err = a.change(ctx, actor, do, reason, func(ctx context.Context) error {
-			before, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
-			if err != nil {
+		err = a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
+			// Nobody holds people up by a group that is not theirs to change.
+			if _, err := a.groupToChange(ctx, actor, id, version); err != nil {
 				return err
 			}
-			if err := a.mayTouch(ctx, actor, do, false, id, a.Store.Roles.Keeper); err != nil {
-				return err
-			}
-			if version != "" && version != provisionedGroupOf(before).Version {
-				return store.ErrStale
-			}
-			if err := a.editGroup(ctx, actor, before, edit); err != nil {
+			if err := a.editGroup(ctx, actor, id, version, edit); err != nil {
 				return err
 			}
 			after, err = a.provisionedGroup(ctx, actor, id, false)
@@ -187,40 +182,68 @@ func (a *Admin) EditProvisionedGroup(ctx context.Context, actor Actor, id, versi
 			return after, err
 		}
 	}
-	return after, store.ErrStale
+	return after, ErrContended
 }
 
-// editGroup changes a group that is as it was before. Rows of people are locked before the group's,
-// in the order of their ids, as everywhere.
-func (a *Admin) editGroup(ctx context.Context, actor Actor, before roles.Provisioned, edit GroupEdit) error {
-	people, err := a.affected(ctx, actor, before.ID, edit)
+// groupToChange returns a group that the actor may change, and that has the version, as
+// [Admin.EditProvisionedGroup] says.
+func (a *Admin) groupToChange(ctx context.Context, actor Actor, id, version string) (g roles.Provisioned, err error) {
+	if g, err = a.Store.Roles.Provisioned(ctx, actor.namespace(), id); err != nil {
+		return g, err
+	}
+	if err := a.mayTouch(ctx, actor, provisioning(actor, Change), false, id, a.Store.Roles.Keeper); err != nil {
+		return g, err
+	}
+	if version != "" && version != provisionedGroupOf(g).Version {
+		return g, store.ErrStale
+	}
+	return g, nil
+}
+
+// editGroup changes a group. Rows of people are locked before the group's, in the order of their ids,
+// as everywhere; what is decided is decided afterwards. errMoved: with Exactly, somebody joined
+// between the look at who is in the group and the locks.
+func (a *Admin) editGroup(ctx context.Context, actor Actor, id, version string, edit GroupEdit) error {
+	named, err := a.turnover(ctx, id, edit)
 	if err != nil {
 		return err
 	}
-	if err := a.holdGroupAsItWas(ctx, actor, before); err != nil {
+	people, err := a.holdPeople(ctx, named)
+	if err != nil {
 		return err
 	}
-	g := before.Group
-	if edit.Name != nil && *edit.Name != g.Name {
-		if g, err = a.Store.Roles.EditGroup(ctx, g.ID, func(g *roles.Group) error {
-			g.Name = *edit.Name
-			if err := g.Check(); err != nil {
-				return wrong("name", "is not right: "+err.Error())
+	if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
+		return err
+	}
+	before, err := a.groupToChange(ctx, actor, id, version)
+	if err != nil {
+		return err
+	}
+	wanted := named
+	if edit.Exactly {
+		if wanted, err = a.turnover(ctx, id, edit); err != nil {
+			return err
+		}
+		for one := range wanted {
+			if _, held := named[one]; !held {
+				return errMoved
 			}
-			return nil
-		}); err != nil {
-			return err
 		}
-		if err := a.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"before": before.Name}); err != nil {
-			return err
-		}
+	}
+	moves, err := a.movesOf(ctx, actor, id, edit, wanted, people)
+	if err != nil {
+		return err
+	}
+	g, err := a.renameGroup(ctx, before.Group, edit.Name)
+	if err != nil {
+		return err
 	}
 	if edit.ExternalID != nil && *edit.ExternalID != before.ExternalID {
 		if err := a.setGroupExternalID(ctx, actor, g, *edit.ExternalID); err != nil {
 			return err
 		}
 	}
-	for _, one := range people {
+	for _, one := range moves {
 		kind, do := audit.GroupLeft, a.Store.Roles.RemoveMember
 		if one.joins {
 			kind, do = audit.GroupJoined, a.Store.Roles.AddMember
@@ -235,20 +258,21 @@ func (a *Admin) editGroup(ctx context.Context, actor Actor, before roles.Provisi
 	return nil
 }
 
-// holdGroupAsItWas locks a group's row, and sees whether the group is still what it was, and the
-// actor's to change: its keeper, who is no part of its version, may have become another.
-func (a *Admin) holdGroupAsItWas(ctx context.Context, actor Actor, before roles.Provisioned) error {
-	if err := a.Store.Roles.HoldGroup(ctx, before.ID); err != nil {
-		return err
+// renameGroup gives a group another name; nil: it keeps its own.
+func (a *Admin) renameGroup(ctx context.Context, before roles.Group, name *string) (g roles.Group, err error) {
+	if name == nil || *name == before.Name {
+		return before, nil
 	}
-	now, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), before.ID)
-	if err == nil && provisionedGroupOf(now).Version != provisionedGroupOf(before).Version {
-		err = errMoved
+	if g, err = a.Store.Roles.EditGroup(ctx, before.ID, func(g *roles.Group) error {
+		g.Name = *name
+		if err := g.Check(); err != nil {
+			return wrong("name", "is not right: "+err.Error())
+		}
+		return nil
+	}); err != nil {
+		return g, err
 	}
-	if err != nil {
-		return err
-	}
-	return a.mayTouch(ctx, actor, provisioning(actor, Change), false, before.ID, a.Store.Roles.Keeper)
+	return g, a.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"before": before.Name})
 }
 
 func (a *Admin) setGroupExternalID(ctx context.Context, actor Actor, g roles.Group, externalID string) error {
@@ -273,18 +297,19 @@ func printable(s string) bool {
 	return true
 }
 
-// moves is a person who joins or leaves a group.
-type moves struct {
+// move is a person who joins or leaves a group.
+type move struct {
 	user  accounts.User
 	joins bool
 }
 
-// affected finds who joins and who leaves, in the order of their ids, and locks their rows.
-func (a *Admin) affected(ctx context.Context, actor Actor, groupID string, edit GroupEdit) (all []moves, err error) {
+// turnover says of people, by their ids, whether they are to be in a group; with Exactly, of those
+// alone who are in it and must leave, or the other way round.
+func (a *Admin) turnover(ctx context.Context, groupID string, edit GroupEdit) (wanted map[string]bool, err error) {
 	if len(edit.Members) > MaxMembers {
 		return nil, ErrTooMany
 	}
-	wanted := maps.Clone(edit.Members)
+	wanted = maps.Clone(edit.Members)
 	if edit.Exactly {
 		present, err := a.membersOf(ctx, groupID, MaxMembers)
 		if err != nil {
@@ -305,63 +330,69 @@ func (a *Admin) affected(ctx context.Context, actor Actor, groupID string, edit 
 	if len(wanted) > MaxMembersChanged {
 		return nil, ErrTooMany
 	}
+	return wanted, nil
+}
+
+// holdPeople locks the rows of people who are to be in a group or not, in the order of their ids, and
+// returns them. Whoever is to leave and is not there is left out.
+func (a *Admin) holdPeople(ctx context.Context, wanted map[string]bool) (people map[string]accounts.User, err error) {
+	people = make(map[string]accounts.User, len(wanted))
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		move, err := a.move(ctx, actor, groupID, id, wanted[id])
+		err := a.Store.Users.Hold(ctx, id)
+		var found accounts.Provisioned
+		if err == nil {
+			found, err = a.Store.Users.Provisioned(ctx, "", id)
+		}
+		switch {
+		case errors.Is(err, store.ErrNotFound) && wanted[id]:
+			return nil, wrong("members", fmt.Sprintf("has %q, which is nobody's id here", id))
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			people[id] = found.User
+		}
+	}
+	return people, nil
+}
+
+// movesOf is what it takes so that people, whose rows are locked as the group's is, are in the group
+// as wanted says, in the order of their ids.
+func (a *Admin) movesOf(ctx context.Context, actor Actor, groupID string, edit GroupEdit, wanted map[string]bool, people map[string]accounts.User) (all []move, err error) {
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+		user, there := people[id]
+		if !there {
+			continue
+		}
+		is, err := a.Store.Roles.IsMember(ctx, groupID, id)
+		if err != nil {
+			return nil, err
+		}
+		if is == wanted[id] {
+			continue
+		}
+		err = a.mayTouch(ctx, actor, provisioning(actor, Change), false, id, a.Store.Users.Keeper)
 		if _, named := edit.Members[id]; edit.Exactly && !named && isNotKept(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if move != nil {
-			all = append(all, *move)
-		}
+		all = append(all, move{user, wanted[id]})
 	}
 	return all, nil
-}
-
-// move is what it takes so that a person is in a group, or is not; nil: nothing.
-func (a *Admin) move(ctx context.Context, actor Actor, groupID, userID string, in bool) (*moves, error) {
-	err := a.Store.Users.Hold(ctx, userID)
-	var user accounts.Provisioned
-	if err == nil {
-		user, err = a.Store.Users.Provisioned(ctx, "", userID)
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound) && in:
-		return nil, wrong("members", fmt.Sprintf("has %q, which is nobody's id here", userID))
-	case errors.Is(err, store.ErrNotFound): // whoever is not there leaves nothing
-		return nil, nil //nolint:nilnil // nothing is to be done
-	case err != nil:
-		return nil, err
-	}
-	is, err := a.Store.Roles.IsMember(ctx, groupID, userID)
-	if err != nil || is == in {
-		return nil, err
-	}
-	if err := a.mayTouch(ctx, actor, provisioning(actor, Change), false, userID, a.Store.Users.Keeper); err != nil {
-		return nil, err
-	}
-	return &moves{user.User, in}, nil
 }
 
 // DeprovisionGroup removes a group: its members lose what they had by it, and tokens that say so are
 // revoked, in batches.
 func (a *Admin) DeprovisionGroup(ctx context.Context, actor Actor, id, version, reason string) error {
-	do := provisioning(actor, Change)
-	if err := a.change(ctx, actor, do, reason, func(ctx context.Context) error {
+	if err := a.change(ctx, actor, provisioning(actor, Change), reason, func(ctx context.Context) error {
 		if err := a.Store.Roles.HoldGroup(ctx, id); err != nil {
 			return err
 		}
-		g, err := a.Store.Roles.Provisioned(ctx, actor.namespace(), id)
-		if err == nil {
-			err = a.mayTouch(ctx, actor, do, false, id, a.Store.Roles.Keeper)
-		}
-		switch {
-		case err != nil:
+		g, err := a.groupToChange(ctx, actor, id, version)
+		if err != nil {
 			return err
-		case version != "" && version != provisionedGroupOf(g).Version:
-			return store.ErrStale
 		}
 		if err := a.Store.Roles.RemoveGroup(ctx, id); err != nil {
 			return err

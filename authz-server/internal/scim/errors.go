@@ -101,7 +101,9 @@ func problemOf(err error) *problem {
 	case errors.Is(err, store.ErrExists):
 		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see, or that this one does not keep until an operator of the server gives it to it."}
 	case errors.Is(err, store.ErrStale):
-		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match, or others are changing it."}
+		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match."}
+	case errors.Is(err, admin.ErrContended):
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "Others are changing the resource at the same time, and nothing was done. Try again in a few seconds."}
 	case errors.Is(err, admin.ErrLeaving):
 		return &problem{Status: http.StatusServiceUnavailable, Detail: "The account that had this userName is being deleted. Try again in a minute."}
 	case errors.Is(err, admin.ErrTooMany):
