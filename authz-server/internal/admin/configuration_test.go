@@ -99,25 +99,25 @@ func TestResourcesAreStoredBesideThoseOfTheSettings(t *testing.T) {
 func TestServicesNeverTouchUpstreams(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		work := admin.NewUpstream{Name: "work", Settings: upstream.Settings{Title: "Work", Issuer: "https://id.example.com", ClientID: "maru"}, Secret: "s3cret"}
+		work := admin.NewUpstream{Name: "office", Settings: upstream.Settings{Title: "Work", Issuer: "https://id.example.com", ClientID: "maru"}, Secret: "s3cret"}
 		stale := w.root
 		stale.AuthTime = w.Now.Add(-time.Hour)
 		operations := map[string]func(a admin.Actor) error{
 			"create": func(a admin.Actor) error { _, err := w.CreateUpstream(ctx, a, work, "new"); return err },
 			"update": func(a admin.Actor) error {
-				_, err := w.UpdateUpstream(ctx, a, "work", "", admin.UpstreamChange{Settings: func(s *upstream.Settings) error { s.StrongACR = []string{"mfa"}; return nil }}, "")
+				_, err := w.UpdateUpstream(ctx, a, "office", "", admin.UpstreamChange{Settings: func(s *upstream.Settings) error { s.StrongACR = []string{"mfa"}; return nil }}, "")
 				return err
 			},
 			"secret": func(a admin.Actor) error {
-				_, err := w.UpdateUpstream(ctx, a, "work", "", admin.UpstreamChange{Secret: "other"}, "")
+				_, err := w.UpdateUpstream(ctx, a, "office", "", admin.UpstreamChange{Secret: "other"}, "")
 				return err
 			},
 			"disable": func(a admin.Actor) error {
 				off := true
-				_, err := w.UpdateUpstream(ctx, a, "work", "", admin.UpstreamChange{Disabled: &off}, "")
+				_, err := w.UpdateUpstream(ctx, a, "office", "", admin.UpstreamChange{Disabled: &off}, "")
 				return err
 			},
-			"delete": func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "work", false, "") },
+			"delete": func(a admin.Actor) error { return w.DeleteUpstream(ctx, a, "office", false, "") },
 		}
 		for _, name := range []string{"create", "update", "secret", "disable", "delete"} {
 			for _, one := range []struct {
@@ -146,7 +146,7 @@ func TestServicesNeverTouchUpstreams(t *testing.T) {
 func TestAnUpstreamIsChangedAsItWasSeen(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		in := admin.NewUpstream{Name: "work", Settings: upstream.Settings{Title: "Work", Issuer: "https://id.example.com", ClientID: "maru"}, Secret: "s3cret"}
+		in := admin.NewUpstream{Name: "office", Settings: upstream.Settings{Title: "Work", Issuer: "https://id.example.com", ClientID: "maru"}, Secret: "s3cret"}
 		for field, change := range map[string]func(*admin.NewUpstream){
 			"name":            func(n *admin.NewUpstream) { n.Name = "Work" },
 			"title":           func(n *admin.NewUpstream) { n.Title = "" },
@@ -167,30 +167,30 @@ func TestAnUpstreamIsChangedAsItWasSeen(t *testing.T) {
 		}
 		made, err := w.CreateUpstream(ctx, machine, in, "")
 		storetest.OK(t, err)
-		if made.RedirectURI != "https://login.example/login/upstream/work/callback" || !made.HasSecret || made.Scope == "" {
+		if made.RedirectURI != "https://login.example/login/upstream/office/callback" || !made.HasSecret || made.Scope == "" {
 			t.Errorf("%+v", made)
 		}
 		if _, err := w.CreateUpstream(ctx, machine, in, ""); !errors.Is(err, store.ErrExists) {
 			t.Error(err)
 		}
 		title := admin.UpstreamChange{Settings: func(s *upstream.Settings) error { s.Title = "Office"; return nil }}
-		changed, err := w.UpdateUpstream(ctx, w.root, "work", made.Version, title, "")
+		changed, err := w.UpdateUpstream(ctx, w.root, "office", made.Version, title, "")
 		if err != nil || changed.Title != "Office" || !changed.HasSecret {
 			t.Errorf("%+v %v", changed, err)
 		}
-		if _, err := w.UpdateUpstream(ctx, w.root, "work", made.Version, title, ""); !errors.Is(err, store.ErrStale) {
+		if _, err := w.UpdateUpstream(ctx, w.root, "office", made.Version, title, ""); !errors.Is(err, store.ErrStale) {
 			t.Error(err)
 		}
-		stored, err := w.Store.Upstreams.Upstream(ctx, "work")
+		stored, err := w.Store.Upstreams.Upstream(ctx, "office")
 		if err != nil || !upstream.SecretIs(w.KEK, stored, "s3cret") || upstream.SecretIs(w.KEK, stored, "") {
 			t.Errorf("the secret is not what it was: %v", err)
 		}
-		_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "work", Issuer: in.Issuer, Subject: "1", UserID: w.Person.ID})
+		_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "office", Issuer: in.Issuer, Subject: "1", UserID: w.Person.ID})
 		storetest.OK(t, err)
-		if err := w.DeleteUpstream(ctx, w.root, "work", false, ""); !errors.Is(err, upstreams.ErrInUse) {
+		if err := w.DeleteUpstream(ctx, w.root, "office", false, ""); !errors.Is(err, upstreams.ErrInUse) {
 			t.Error(err)
 		}
-		storetest.OK(t, w.DeleteUpstream(ctx, w.root, "work", true, ""))
+		storetest.OK(t, w.DeleteUpstream(ctx, w.root, "office", true, ""))
 		if list, err := w.ListUpstreams(ctx, reader); err != nil || len(list.Items) != 0 {
 			t.Error(list, err)
 		}

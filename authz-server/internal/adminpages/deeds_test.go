@@ -162,7 +162,7 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Get("/admin/users?q=kim").Want(t, http.StatusOK, "Kim Mina", mina)
 		b.Get("/admin/users?q=mina@ex&role=board/moderator").Want(t, http.StatusOK, "Kim Mina")
 		b.Get("/admin/users?q=kim&state=disabled").Want(t, http.StatusOK, "Nobody was found.")
-		b.Get(mina).Want(t, http.StatusOK, "1990-04-23", "Phone", "work: mina@example.org", "203.0.113.7",
+		b.Get(mina).Want(t, http.StatusOK, "1990-04-23", "Phone", "office: mina@example.org", "203.0.113.7",
 			"board/moderator", "2026-05", "She called")
 		post := func(path, done string, form ...string) {
 			t.Helper()

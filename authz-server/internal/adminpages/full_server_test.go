@@ -86,8 +86,8 @@ func (f *full) serversPages() []string {
 		"/admin/streams/" + f.Stream + "/retry", "/admin/streams/" + f.Stream + "/delete",
 		"/admin/throttles", "/admin/throttles?address=127.0.0.1", "/admin/throttles/lift?address=127.0.0.1",
 		"/admin/tokens", "/admin/tokens/new", "/admin/tokens/" + f.Token + "/withdraw", "/admin/settings",
-		"/admin/upstreams", newProvider, "/admin/upstreams/work", "/admin/upstreams/work/edit", "/admin/upstreams/work/secret",
-		"/admin/upstreams/work/disable", "/admin/upstreams/work/enable", "/admin/upstreams/work/delete",
+		"/admin/upstreams", newProvider, "/admin/upstreams/office", "/admin/upstreams/office/edit", "/admin/upstreams/office/secret",
+		"/admin/upstreams/office/disable", "/admin/upstreams/office/enable", "/admin/upstreams/office/delete",
 	}
 }
 

@@ -37,7 +37,7 @@ type full struct {
 	Invited string
 
 	Key, Token, Stream, Letter string // ids
-	Identity                   string // of Mina at the provider "work"
+	Identity                   string // of Mina at the provider "office"
 	Secret                     string // of the app "shop"
 
 	root *peopletest.Browser
@@ -210,7 +210,7 @@ func (f *full) path(route string) string {
 	case strings.HasPrefix(route, "/admin/streams/"):
 		id = f.Stream
 	case strings.HasPrefix(route, "/admin/upstreams/"):
-		return strings.Replace(route, "{name}", "work", 1)
+		return strings.Replace(route, "{name}", "office", 1)
 	case strings.HasPrefix(route, "/admin/resources/"):
 		return strings.Replace(route, "{name}", "orders", 1)
 	case strings.HasPrefix(route, "/admin/queues/"):

@@ -30,10 +30,10 @@ func (f *full) provider(t *testing.T, text func(field, kind string) string) {
 		Scope: text("provider scope", "openid email"), Addresses: upstream.ByClaim, AddressDomains: []string{text("domain", "example.com")},
 		StrongACR: []string{text("strong", "mfa")}, Claims: map[string]string{"name": text("claim", "profile.full_name")},
 	}
-	u := upstreams.Upstream{Name: "work", Settings: settings.Text(), Secret: []byte("sealed")}
+	u := upstreams.Upstream{Name: "office", Settings: settings.Text(), Secret: []byte("sealed")}
 	storetest.OK(t, f.Store.Upstreams.Create(ctx, u))
 	one, err := f.Store.Upstreams.Link(ctx, upstreams.Identity{
-		Upstream: "work", Issuer: settings.Issuer, Subject: text("subject",
+		Upstream: "office", Issuer: settings.Issuer, Subject: text("subject",
 			"1089"), UserID: f.Mina.ID, Label: text("label", "mina@example.org"),
 	})
 	storetest.OK(t, err)
@@ -41,10 +41,10 @@ func (f *full) provider(t *testing.T, text func(field, kind string) string) {
 	alone, err := f.Store.Users.CreateUser(ctx,
 		accounts.User{Email: "alone@example.org", Name: text("alone", "Han Gyeol")})
 	storetest.OK(t, err)
-	_, err = f.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "work", Issuer: settings.Issuer,
+	_, err = f.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "office", Issuer: settings.Issuer,
 		Subject: "2", UserID: alone.ID})
 	storetest.OK(t, err)
-	stored, err := f.Store.Upstreams.Upstream(ctx, "work")
+	stored, err := f.Store.Upstreams.Upstream(ctx, "office")
 	storetest.OK(t, err)
 	stored.Disabled = true // so that no page that logs people in has its button, whose secret is none
 	storetest.OK(t, f.Store.Upstreams.Update(ctx, stored))
@@ -64,15 +64,15 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 		press(t, b, newProvider, step, "next").Want(t, http.StatusUnprocessableEntity, "Choose a provider.")
 		press(t, b, newProvider, step, "next", "preset", "openid", "name", "Work!").Want(t,
 			http.StatusUnprocessableEntity, "beginning with a letter", `value="Work!"`)
-		press(t, b, newProvider, step, "next", "preset", "openid", "name", "work").Want(t,
+		press(t, b, newProvider, step, "next", "preset", "openid", "name", "office").Want(t,
 			http.StatusUnprocessableEntity, `id="title-problem"`)
-		step = press(t, b, newProvider, step, "next", "preset", "openid", "name", "work", "title", "회사 계정")
+		step = press(t, b, newProvider, step, "next", "preset", "openid", "name", "office", "title", "회사 계정")
 		step.Want(t, http.StatusOK, "Whom do you let in?")
 		press(t, b, newProvider, step, "next", "address_domains", "nonsense").Want(t,
 			http.StatusUnprocessableEntity, "one a line", ">\nnonsense</textarea>")
 		step = press(t, b, newProvider, step, "next", "address_domains", "Example.com\r\n\r\n예시.한국", "addresses",
 			"never", "signups", "-", "strong_acr", "mfa")
-		step.Want(t, http.StatusOK, "Connect this server", w.Server.URL+"/login/upstream/work/callback", "회사 계정")
+		step.Want(t, http.StatusOK, "Connect this server", w.Server.URL+"/login/upstream/office/callback", "회사 계정")
 		wrong := press(t, b, newProvider, step, "create", "issuer", "https://10.0.0.1", "client_id", "maru",
 			"client_secret", "hush-hush")
 		wrong.Want(t, http.StatusUnprocessableEntity, `id="issuer-problem"`, `value="https://10.0.0.1"`, `value="maru"`)
@@ -83,8 +83,8 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 			http.StatusUnprocessableEntity, `id="client_secret-problem"`)
 		made := press(t, b, newProvider, wrong, "create", "issuer", "https://id.example.com", "client_secret",
 			" hush-hush ", "reason", "the company")
-		made.WantRedirect(t, "/admin/upstreams/work?done=upstream_created")
-		stored, err := w.Store.Upstreams.Upstream(t.Context(), "work")
+		made.WantRedirect(t, "/admin/upstreams/office?done=upstream_created")
+		stored, err := w.Store.Upstreams.Upstream(t.Context(), "office")
 		storetest.OK(t, err)
 		settings, err := upstream.Read(stored)
 		if err != nil || settings.Title != "회사 계정" || !settings.NoSignup || settings.Addresses != upstream.Never ||
@@ -97,12 +97,12 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		step = b.Get(newProvider)
-		press(t, b, newProvider, step, "next", "preset", "openid", "name", "work", "title", "x").Want(t,
+		press(t, b, newProvider, step, "next", "preset", "openid", "name", "office", "title", "x").Want(t,
 			http.StatusConflict, "There is a provider with this name.")
 
-		at := "/admin/upstreams/work"
+		at := "/admin/upstreams/office"
 		page := b.Get(at)
-		page.Want(t, http.StatusOK, "회사 계정", "https://id.example.com", "/login/upstream/work/callback",
+		page.Want(t, http.StatusOK, "회사 계정", "https://id.example.com", "/login/upstream/office/callback",
 			"Set, and not shown", "Nobody has logged in by it.", "mfa")
 		if strings.Contains(page.Body, "hush") {
 			t.Error("the secret is shown")
@@ -116,7 +116,7 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 			"yes").WantRedirect(t, at+"?done=saved")
 		press(t, b, at+"/edit", edit, "", "title", "Other").Want(t, http.StatusConflict,
 			"Somebody else changed this", `value="Other"`)
-		stored, err = w.Store.Upstreams.Upstream(t.Context(), "work")
+		stored, err = w.Store.Upstreams.Upstream(t.Context(), "office")
 		storetest.OK(t, err)
 		settings, err = upstream.Read(stored)
 		if err != nil || settings.Title != "Work" || settings.NoSignup ||
@@ -127,14 +127,14 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 			`id="client_secret-problem"`)
 		press(t, b, at+"/secret", b.Get(at+"/secret"), "", "client_secret", "another").WantRedirect(t,
 			at+"?done=upstream_secret")
-		if stored, err = w.Store.Upstreams.Upstream(t.Context(), "work"); err != nil ||
+		if stored, err = w.Store.Upstreams.Upstream(t.Context(), "office"); err != nil ||
 			!upstream.SecretIs(w.Admin.KEK, stored, "another") {
 			t.Error(err)
 		}
 		alone, err := w.Store.Users.CreateUser(t.Context(), accounts.User{Email: "alone@example.org", Name: "Han"})
 		storetest.OK(t, err)
 		_, err = w.Store.Upstreams.Link(t.Context(),
-			upstreams.Identity{Upstream: "work", Issuer: "https://id.example.com", Subject: "1", UserID: alone.ID})
+			upstreams.Identity{Upstream: "office", Issuer: "https://id.example.com", Subject: "1", UserID: alone.ID})
 		storetest.OK(t, err)
 		b.Get(at).Want(t, http.StatusOK, "One person logs in by it. One of them has no other way to log in.",
 			"/admin/users/"+alone.ID)
@@ -202,7 +202,7 @@ func TestNoStepOfAProviderLosesAnAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b, app := w.administrator(t)
-	step := press(t, b, newProvider, b.Get(newProvider), "next", "preset", "openid", "name", "work", "title", "Work")
+	step := press(t, b, newProvider, b.Get(newProvider), "next", "preset", "openid", "name", "office", "title", "Work")
 	step = press(t, b, newProvider, step, "next", "addresses", "insecure-always", "signups", "-", "strong_acr", "a\r\nb")
 	step = press(t, b, newProvider, step, "back", "client_id", "maru", "issuer", "https://id.example.com",
 		"client_secret", "hush-hush")
@@ -224,7 +224,7 @@ func TestNoStepOfAProviderLosesAnAnswer(t *testing.T) {
 		t.Error("the secret was kept")
 	}
 	press(t, b, newProvider, step, "create", "client_secret", "hush-hush").WantRedirect(t,
-		"/admin/upstreams/work?done=upstream_created")
+		"/admin/upstreams/office?done=upstream_created")
 	// An answer that was changed in a hidden input is looked at again, and never makes a page fail.
 	for _, hidden := range [][]string{{"preset", "facebook"}, {"preset", "-"}, {"name", "../x"},
 		{"addresses", "perhaps"}, {"title", strings.Repeat("x", 100)}} {
@@ -244,7 +244,7 @@ func TestAnOperatorUnlinksWhereSomebodyLogsIn(t *testing.T) {
 		at := mina + "/identities/" + f.Identity
 		b.Get(mina).Want(t, http.StatusOK, `href="`+at+`"`)
 		page := b.Get(at)
-		page.Want(t, http.StatusOK, "work", "mina@example.org")
+		page.Want(t, http.StatusOK, "office", "mina@example.org")
 		if strings.Contains(page.Body, `name="anyway"`) { // she has a password
 			t.Error(page.Body)
 		}
