@@ -28,8 +28,9 @@ func setUpPage(a arrival.Arrival) pages.SetUpPage {
 }
 
 // enroller finds out who is to set up a second step. If nobody is, it leads to where the log-in
-// goes on, and returns false: so it does if the last proof of who they are is not recent, for
-// whoever finds a session left open must not lock its person out.
+// goes on, and returns false: so it does if the last proof of who they are is not recent, or is none
+// here ([session.Proved]), for whoever finds a session left open, or the browser logged in at another
+// provider, must not lock its person out.
 func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival.Arrival, with *http.Request, current *session.Session, ok bool) {
 	if a, current, r, ok = l.Arrivals.Person(w, r); !ok {
 		return a, r, nil, false
@@ -43,7 +44,11 @@ func (l *Login) enroller(w http.ResponseWriter, r *http.Request) (a arrival.Arri
 		l.Arrivals.Onward(w, r, a.Handle)
 		return a, r, nil, false
 	}
-	if l.Now().Sub(current.AuthTime) > proofs.Recent {
+	switch proved := current.Proved(); {
+	case proved.IsZero():
+		l.Guard.See(w, r, "/login"+a.With(pages.UpstreamParameter+"=unproved"))
+		return a, r, nil, false
+	case l.Now().Sub(proved) > proofs.Recent:
 		l.Guard.See(w, r, "/login"+a.Query())
 		return a, r, nil, false
 	}

@@ -228,6 +228,7 @@ var english = Language{
 		UpstreamTaken:       "That account is used by somebody else here, or cannot be added. Choose another one there.",
 		UpstreamStale:       "You have to log in there anew, and not only be logged in. Please try again.",
 		UpstreamUndated:     "You have to log in anew, and that service cannot tell whether you did. Please log in with your password or a passkey. If you have none, “Forgot your password?” gets you one.",
+		UpstreamUnproved:    "To set up two-step verification, please log in with your password. A log-in at another service is not enough for that.",
 		UpstreamUnreachable: "We cannot reach that service at the moment. Log in another way, or try again later.",
 		UpstreamFailed:      "We cannot use what that service answers at the moment. Log in another way, or try again later.",
 		UpstreamLimited:     "Too many log-ins were begun from your network. Please try again in some minutes.",

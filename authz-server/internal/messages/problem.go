@@ -70,9 +70,10 @@ const (
 	// Of a log-in at another provider.
 	UpstreamLate        Problem = "upstream_late"
 	UpstreamRefused     Problem = "upstream_refused"
-	UpstreamTaken       Problem = "upstream_taken"   // somebody else has that identity
-	UpstreamStale       Problem = "upstream_stale"   // a log-in there that is not new
-	UpstreamUndated     Problem = "upstream_undated" // nobody knows whether it is
+	UpstreamTaken       Problem = "upstream_taken"    // somebody else has that identity
+	UpstreamStale       Problem = "upstream_stale"    // a log-in there that is not new
+	UpstreamUndated     Problem = "upstream_undated"  // nobody knows whether it is
+	UpstreamUnproved    Problem = "upstream_unproved" // a log-in there does not do here
 	UpstreamUnreachable Problem = "upstream_unreachable"
 	UpstreamFailed      Problem = "upstream_failed"
 	UpstreamLimited     Problem = "upstream_limited"
@@ -104,7 +105,7 @@ var Problems = slices.Concat(AdminProblems, []Problem{WrongCredentials, WrongTog
 	InvitationOther, TermsMissing,
 	PasswordDigits, PasswordDate, PasswordGuessable, NothingChosen, PostsUndecided, ConsentOfSomeOther, DeviceCodeWrong,
 	PasskeyRefused, PasskeyNotMade, PasskeyExists, PasskeyGone, PasskeysFull, PasskeyLastWay, LastAdministrator, SignupElsewhere, ScriptRefused, ServerFault,
-	UpstreamLate, UpstreamRefused, UpstreamTaken, UpstreamStale, UpstreamUndated, UpstreamUnreachable, UpstreamFailed, UpstreamLimited, UpstreamLastWay, UpstreamGone,
+	UpstreamLate, UpstreamRefused, UpstreamTaken, UpstreamStale, UpstreamUndated, UpstreamUnproved, UpstreamUnreachable, UpstreamFailed, UpstreamLimited, UpstreamLastWay, UpstreamGone,
 	ProfileChanged, TextTooLong, TextInvalid, URLInvalid, BirthdayInvalid, ZoneInvalid, LocaleInvalid, PhoneInvalid})
 
 // Done is what a person has just done, said on the page that follows.

@@ -25,6 +25,8 @@ func UpstreamProblem(value string) messages.Problem {
 		return messages.UpstreamStale
 	case "undated":
 		return messages.UpstreamUndated
+	case "unproved":
+		return messages.UpstreamUnproved
 	case "unreachable":
 		return messages.UpstreamUnreachable
 	case "limited":

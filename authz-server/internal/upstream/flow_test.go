@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/people"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
@@ -479,6 +481,23 @@ func TestALogInAtAnUpstreamIsNoProofWhereThePersonHasAPassword(t *testing.T) {
 	m.Post("/account/security/app").WantRedirect(t, prove)
 	m.Post(prove, "password", peopletest.Password).WantRedirect(t, "/account/security/app")
 	m.Post("/account/security/app").WantRedirect(t, "/account/security/app")
+}
+
+// Nor can they give somebody a second step, and with it the account, by an app that insists on one.
+func TestALogInAtAnUpstreamSetsUpNoSecondStep(t *testing.T) {
+	t.Parallel()
+	m, user := linked(t, nil)
+	handle := m.Begin("acr_values", "2", "essential", "yes")
+	m.through("?interaction="+handle).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+	page, prove := "/login/setup?interaction="+handle, "/login?interaction="+handle
+	m.Get(page).WantRedirect(t, prove+"&upstream=unproved")
+	m.Post(page).WantRedirect(t, prove+"&upstream=unproved")
+	if _, err := m.site.Store.Factors.TOTP(t.Context(), user.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a key was made: %v", err)
+	}
+	m.Get(prove+"&upstream=unproved").Want(t, http.StatusOK, "please log in with your password")
+	m.Post(prove, "email", "mina@example.org", "password", peopletest.Password).WantRedirect(t, "/oauth2/authorize?interaction="+handle)
+	m.Get(page).Want(t, http.StatusOK, `id="set-up"`)
 }
 
 // Nor can they link an identity of their own by it.

@@ -154,7 +154,8 @@ func newSite(t testing.TB, databaseURL string, server *httptest.Server, router *
 // begin stands for the endpoint that sends people here.
 func (s *Site) begin(w http.ResponseWriter, r *http.Request) {
 	form := r.URL.Query()
-	in := requests.Interaction{ClientID: form.Get("client_id"), Form: form, ACR: strings.Fields(form.Get("acr_values"))}
+	in := requests.Interaction{ClientID: form.Get("client_id"), Form: form, ACR: strings.Fields(form.Get("acr_values")),
+		EssentialACR: form.Has("essential")}
 	if form.Get("prompt") == "login" || form.Has("max_age") {
 		seconds, _ := strconv.Atoi(form.Get("max_age"))
 		in.Fresh, in.MaxAge = true, time.Duration(seconds)*time.Second
