@@ -21,6 +21,8 @@ type Filter struct {
 	Of          Target  // of comparisons; of [ the attribute whose values Left is asked of
 	Value       any     // string, bool, time.Time, or nil for null
 
+	key string // what a text in Value is compared by
+
 	// Answered says that the list was chosen so that the condition is true of all in it.
 	Answered bool
 }
@@ -281,7 +283,7 @@ func (f *Filter) compareWith(value any) error {
 		if !Storable(given) {
 			return bad(InvalidFilter, "No text here has the character U+0000.")
 		}
-		f.Value = given
+		f.Value, f.key = given, leaf.keyOf(given)
 	}
 	return nil
 }

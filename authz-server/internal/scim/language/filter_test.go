@@ -292,3 +292,35 @@ func TestAnAnswerHasWhatIsAskedFor(t *testing.T) {
 		t.Error("both go together")
 	}
 }
+
+// A key of an address costs as much as a hundred comparisons: a filter that asks for it 64 times has it
+// worked out once for each resource.
+func TestAFilterWorksOutEachTextOnce(t *testing.T) {
+	t.Parallel()
+	worked := map[string]int{}
+	counted := User(func(text string) string {
+		worked[text]++
+		return strings.ToLower(text)
+	})
+	terms := []string{`emails.value co "x@"`, `emails[value eq "y@"]`}
+	for i := range maxTerms - 3 {
+		terms = append(terms, fmt.Sprintf(`userName eq "m%d@"`, i))
+	}
+	f, err := ParseFilter(counted, strings.Join(terms, " or "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if f.Matches(sample()) {
+			t.Error("it matches")
+		}
+	}
+	if worked["Bjensen@Example.com"] != 3 || worked["bjensen@example.com"] != 3 {
+		t.Errorf("of three resources: %v", worked)
+	}
+	for i := range maxTerms - 3 {
+		if n := worked[fmt.Sprintf("m%d@", i)]; n != 1 {
+			t.Fatalf("a text of the filter: %d times", n)
+		}
+	}
+}

@@ -7,20 +7,43 @@ import (
 )
 
 // Matches tells whether a resource, or one value of an attribute, meets the filter.
-func (f *Filter) Matches(doc map[string]any) bool {
+func (f *Filter) Matches(doc map[string]any) bool { return f.matches(doc, keys{}) }
+
+// keys are what texts of one resource are compared by, so that each is worked out once, however often
+// a filter asks for it.
+type keys map[textOf]string
+
+type textOf struct {
+	of   *Attribute
+	text string
+}
+
+func (k keys) of(a *Attribute, text string) string {
+	if a.CaseExact && a.key == nil {
+		return text
+	}
+	key, known := k[textOf{a, text}]
+	if !known {
+		key = a.keyOf(text)
+		k[textOf{a, text}] = key
+	}
+	return key
+}
+
+func (f *Filter) matches(doc map[string]any, k keys) bool {
 	switch {
 	case f.Answered:
 		return true
 	case f.Op == "and":
-		return f.Left.Matches(doc) && f.Right.Matches(doc)
+		return f.Left.matches(doc, k) && f.Right.matches(doc, k)
 	case f.Op == "or":
-		return f.Left.Matches(doc) || f.Right.Matches(doc)
+		return f.Left.matches(doc, k) || f.Right.matches(doc, k)
 	case f.Op == "not":
-		return !f.Left.Matches(doc)
+		return !f.Left.matches(doc, k)
 	case f.Op == "[":
 		return slices.ContainsFunc(ValuesOf(doc[f.Of.Attr.Name]), func(one any) bool {
 			parts, ok := one.(map[string]any)
-			return ok && f.Left.Matches(parts)
+			return ok && f.Left.matches(parts, k)
 		})
 	}
 	values := f.Of.in(doc)
@@ -32,7 +55,7 @@ func (f *Filter) Matches(doc map[string]any) bool {
 	case len(values) == 0:
 		return f.Op == "ne"
 	}
-	return slices.ContainsFunc(values, f.compares)
+	return slices.ContainsFunc(values, func(one any) bool { return f.compares(one, k) })
 }
 
 // in returns the values in a resource of what t names.
@@ -75,7 +98,7 @@ func present(value any) bool {
 }
 
 // compares compares one value with the filter's.
-func (f *Filter) compares(value any) bool {
+func (f *Filter) compares(value any, k keys) bool {
 	switch want := f.Value.(type) {
 	case bool:
 		got, ok := BoolOf(value)
@@ -88,7 +111,7 @@ func (f *Filter) compares(value any) bool {
 		if !ok {
 			return false
 		}
-		got, want = f.Of.Leaf().keyOf(got), f.Of.Leaf().keyOf(want)
+		got, want = k.of(f.Of.Leaf(), got), f.key
 		switch f.Op {
 		case "co":
 			return strings.Contains(got, want)
