@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -263,6 +265,10 @@ func TestALinkForTheFirstAdministratorIsMadeOnce(t *testing.T) {
 		c.mustWith(goodPassword, mina("--role", "admin/admin")...)
 		c.must("bootstrap-admin") // nobody can act as an administrator yet: mina has no second factor
 		s := c.store()
+		if _, err := s.Invitations.Invitation(t.Context(), secret); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the link of before still works: %v", err)
+		}
+		shows(t, c.must("audit", "list", "--kind", "invitation.withdrawn"), in.ID)
 		user, err := s.Users.UserByEmail(t.Context(), "mina@example.org")
 		if err == nil {
 			_, err = s.Passkeys.AddPasskey(t.Context(), accounts.Passkey{UserID: user.ID, CredentialID: []byte("c"), PublicKey: []byte("k")})

@@ -23,6 +23,7 @@ func (s *planned) ofSignup() {
 	})
 	s.add("ListInvitations", func(ctx context.Context) error { _, err := s.Invitations.ListInvitations(ctx, "i5", 500); return err })
 	s.add("RevokeInvitation", func(ctx context.Context) error { _, err := s.Invitations.RevokeInvitation(ctx, "i1"); return err })
+	s.add("RevokeNoted", func(ctx context.Context) error { _, err := s.Invitations.RevokeNoted(ctx, "note"); return err })
 	s.add("Agree", func(ctx context.Context) error {
 		return s.Agreements.Agree(ctx, accounts.Agreement{UserID: "u1", Version: "2"})
 	})

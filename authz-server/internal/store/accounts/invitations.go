@@ -160,6 +160,13 @@ func (s *Invitations) RevokeInvitation(ctx context.Context, id string) (Invitati
 		WHERE id = $1 AND used_at = 0 RETURNING `+invitationColumns, id).Scan)
 }
 
+// RevokeNoted removes the invitations of the machine with a note that can still be used, and returns
+// their ids.
+func (s *Invitations) RevokeNoted(ctx context.Context, note string) (ids []string, err error) {
+	return sqldb.All(ctx, s.db, row.Text, `DELETE FROM invitations
+		WHERE expires_at > $1 AND used_at = 0 AND made_by = '' AND note = $2 RETURNING id`, sqldb.Micros(s.now()), note)
+}
+
 // Sweeps lists invitations that expired long ago.
 func (s *Invitations) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{{Name: "old invitations", Keep: InvitationRetention, Rows: sqldb.Rows{

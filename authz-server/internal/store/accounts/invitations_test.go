@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,6 +106,30 @@ func TestInvitationsAreListedRevokedAndForgotten(t *testing.T) {
 		storetest.OK(t, err)
 		if n := f.Count(t, "invitations"); n != 0 {
 			t.Errorf("%d invitations are left", n)
+		}
+	})
+}
+
+// Those that were used, that a person made, or that have another note, stay.
+func TestInvitationsOfTheMachineWithANoteAreRevoked(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		invite := func(note, by string) string {
+			in, _, err := f.Invitations.CreateInvitation(ctx, accounts.Invitation{Note: note, MadeBy: by, ExpiresAt: f.Now.Add(time.Hour)})
+			storetest.OK(t, err)
+			return in.ID
+		}
+		first, second, used := invite("mine", ""), invite("mine", ""), invite("mine", "")
+		invite("other", "")
+		invite("mine", f.Person.ID)
+		_, err := f.Invitations.SpendInvitation(ctx, used, "u", "x@example.com")
+		storetest.OK(t, err)
+		ids, err := f.Invitations.RevokeNoted(ctx, "mine")
+		if err != nil || len(ids) != 2 || !slices.Contains(ids, first) || !slices.Contains(ids, second) {
+			t.Errorf("%v %v, want %s and %s", ids, err, first, second)
+		}
+		if n := f.Count(t, "invitations"); n != 3 {
+			t.Errorf("%d are left", n)
 		}
 	})
 }
