@@ -91,6 +91,22 @@ func TestEachKindOfAppHasProgramsThatCarryNoSecret(t *testing.T) {
 	}
 }
 
+// A token that is bound to a key must not do for whoever has the token alone (RFC 9449 §6.2).
+func TestAnAPITakesNoBoundTokenAsABearerToken(t *testing.T) {
+	t.Parallel()
+	checks := map[string]string{
+		"go": "case !t.Active || t.Bound != nil:", "node": "if (!token.active || token.cnf) {",
+		"python": `if not token["active"] or "cnf" in token:`, "spring": `token.getTokenAttributes().get("cnf") == null`,
+		"curl": "", // it prints the answer
+	}
+	for _, s := range of(t, apps(strange)[introspect]) {
+		check, known := checks[s.ID]
+		if !known || !slices.ContainsFunc(s.Files, func(file File) bool { return strings.Contains(file.Text, check) }) {
+			t.Errorf("the program in %s takes any token", s.ID)
+		}
+	}
+}
+
 // openid-client writes a redirect URI anew, which is then another.
 func TestNoProgramIsShownThatWouldSendAnotherRedirectURI(t *testing.T) {
 	t.Parallel()
