@@ -121,7 +121,8 @@ func TestAReceiverPollsAndAcknowledges(t *testing.T) {
 			t.Errorf("%+v %v", sets, err)
 		}
 		for name, body := range map[string]any{"less than none": object{"maxEvents": -1}, "text": object{"maxEvents": "1"}, "no object": "[]",
-			"acks of numbers": object{"ack": []int{1}}} {
+			"acks of numbers": object{"ack": []int{1}}, "NUL": object{"ack": []string{"\x00"}},
+			"a refusal with NUL": object{"setErrs": object{"a\x00": object{"err": "x"}}}} {
 			if status, answer := w.call(p.token, "POST", p.url, body); status != http.StatusBadRequest {
 				t.Errorf("%s: %d %s", name, status, answer)
 			}

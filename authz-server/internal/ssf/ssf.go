@@ -101,6 +101,9 @@ func read(r *http.Request, into any) error {
 	if err != nil {
 		return oauth.InvalidRequest.Because("the request's body must be a JSON object with the members of the specification: " + err.Error())
 	}
+	if bytes.Contains(body, []byte(`\u0000`)) { // which PostgreSQL does not take, and nothing here has
+		return oauth.InvalidRequest.Because("the request's body must have no U+0000")
+	}
 	return nil
 }
 
