@@ -243,6 +243,9 @@ func TestPeopleAreMadeAndInvited(t *testing.T) {
 		}
 		page := b.Post("/admin/invitations/new", "expires", "168h0m0s", "note", "for the board")
 		page.Want(t, http.StatusOK, "/signup?invitation=", "not shown again")
+		if strings.Contains(page.Body, "hreflang") {
+			t.Error("a link leads away from what is shown once")
+		}
 		if strings.Contains(b.Get("/admin/invitations").Body, "/signup?invitation=") {
 			t.Error("a link is shown twice")
 		}

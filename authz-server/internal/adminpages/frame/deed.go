@@ -109,11 +109,6 @@ type Outcome struct {
 // Done leads to a page that says what was done.
 func Done(to, word string) (Outcome, error) { return Outcome{to: to, done: word}, nil }
 
-// Shown shows a page in answer to the form.
-func Shown(name string, content any) (Outcome, error) {
-	return Outcome{page: &pages.AdminPage{Name: name, Content: content}}, nil
-}
-
 // ShownOnce shows what is never shown again: no link on the page leads to it, and no cache keeps it.
 // Template "issued" shows an [Issued].
 func ShownOnce(name string, content any) (Outcome, error) {

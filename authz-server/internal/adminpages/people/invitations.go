@@ -123,7 +123,7 @@ func invite(v *frame.Visit) (frame.Outcome, error) {
 	if secret == "" {
 		return frame.Done("/admin/invitations", "invited")
 	}
-	return frame.Shown("once", shownOnce{words.Invite, words.InvitationLink, secret, "/admin/invitations"})
+	return frame.ShownOnce("once", shownOnce{words.Invite, words.InvitationLink, secret, "/admin/invitations"})
 }
 
 func withdrawForm(v *frame.Visit) (frame.Form, error) {
