@@ -15,6 +15,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/admin/charts"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/adminapi"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
@@ -282,7 +283,7 @@ func (p *program) assemble(
 	if err != nil {
 		return nil, nil, err
 	}
-	directories := scim.New(scim.Config{Issuer: at, Admin: administered, Log: log, Now: p.now, Actor: access.Actor, Refused: access.Refused})
+	directories := scim.New(scim.Config{Issuer: at, Operations: provisioning.New(administered), Log: log, Now: p.now, Actor: access.Actor, Refused: access.Refused})
 	router := mux.NewRouter().SkipClean(true) // whose redirect to the clean path would lack the issuer's path
 	rendered.Routes(router)
 	people.Routes(router)

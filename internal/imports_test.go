@@ -176,6 +176,7 @@ var rules = []rule{
 	authz("doctor", "issuer keys mail/smtp store/...", "internal/httpd", "internal/sqldb"),
 	authz("admin", "admin/charts audit client directory issuer keys mail messages notices oauth opaque passwords profile proofs recovery ssf ssf/delivery store/... throttle upstream"),
 	authz("admin/charts", "store/..."),
+	authz("admin/provisioning", "admin audit notices profile recovery store/..."),
 	authz("apply", "admin audit client directory store/... upstream"),
 	// The rooms of the pages at /admin know the frame that they stand in, and nothing of each other.
 	authz("adminpages", "adminpages/clients adminpages/frame adminpages/people adminpages/server"),
@@ -184,7 +185,7 @@ var rules = []rule{
 	authz("adminpages/clients/snippets", "client"),
 	authz("adminpages/server", "admin admin/charts adminpages/frame directory guard keys messages pages store/... upstream"),
 	authz("adminpages/frame", "admin client guard mail messages pages sender session ssf store/..."),
-	authz("scim", "admin adminaccess issuer scim/language store/...", "internal/httpd"),
+	authz("scim", "admin admin/provisioning adminaccess issuer scim/language store/...", "internal/httpd"),
 	authz("scim/language", ""),
 	authz("adminaccess", "admin client clientauth issuer keys proofs sender session store/... tokens", "internal/httpd", "internal/sqldb", "jwks"),
 	authz("adminapi", "admin admin/charts adminaccess audit client directory issuer keys mail ssf store/... upstream", "internal/rest", "jwks"),

@@ -1,5 +1,6 @@
-// Package admin is what operators can do, once: commands, the REST interface, the pages and SCIM all
-// call it, and decide nothing themselves.
+// Package admin is what operators can do, once: commands, the REST interface and the pages all call it,
+// and decide nothing themselves. What directories do is in package provisioning, which stands on a
+// [Provisioner].
 //
 // Every operation begins with [Decide], and looks at the actor again, as the database has them now.
 // Then come, in one transaction, the change, the entry in the audit log (who, what, whom and why) and

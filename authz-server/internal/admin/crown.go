@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/notices"
+	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
@@ -21,6 +22,10 @@ func (a *Admin) crown(ctx context.Context, user accounts.User) error {
 	return a.Notices.Note(ctx, nil, user, notices.BecameAdministrator, "")
 }
 
+// MaxMembersChanged is how many people can join or leave a group in one transaction, or become
+// administrators by it.
+const MaxMembersChanged = 1000
+
 // holdMembers locks the rows of a group's members, in the order of their ids, and returns these: one
 // more than [MaxMembersChanged] at most. held are those whose rows are locked already.
 func (a *Admin) holdMembers(ctx context.Context, groupID string, held []string) ([]string, error) {
@@ -29,7 +34,7 @@ func (a *Admin) holdMembers(ctx context.Context, groupID string, held []string) 
 		return ids, err
 	}
 	for _, id := range ids {
-		if err := ignoreMissing(a.Store.Users.Hold(ctx, id)); err != nil { // missing: gone this moment
+		if err := store.IgnoreNotFound(a.Store.Users.Hold(ctx, id)); err != nil { // missing: gone this moment
 			return nil, err
 		}
 	}
@@ -61,7 +66,7 @@ func (a *Admin) crownMembers(ctx context.Context, g roles.Group, held []string) 
 func (a *Admin) crownMember(ctx context.Context, g roles.Group, userID string) error {
 	user, err := a.Store.Users.User(ctx, userID)
 	if err != nil {
-		return ignoreMissing(err) // gone this moment
+		return store.IgnoreNotFound(err) // gone this moment
 	}
 	held, err := a.Store.Roles.Of(ctx, userID)
 	if err != nil || slices.ContainsFunc(held, func(h roles.Held) bool {

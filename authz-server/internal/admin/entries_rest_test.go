@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
@@ -14,7 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
-// operation is one of admin.Admin, by its name.
+// operation is one of [rooms], by its name.
 type operation struct {
 	name string
 	do   func(a admin.Actor) error
@@ -32,12 +33,15 @@ var leaveNoEntry = func() map[string]string {
 	}
 	for _, name := range []string{
 		"Addresses", "AdministrativeClient", "Attention", "CheckClient", "Client", "ClientSecrets", "CheckNewUpstream", "ConsentsTo", "DayInHours",
-		"Deliveries", "Find", "GrantsTo", "Group", "GroupIDs", "GroupNamed", "Groups", "GroupsWith", "HeldBack", "Identity", "InitialTokens",
+		"Deliveries", "Find", "GrantsTo", "Group", "GroupNamed", "Groups", "GroupsWith", "HeldBack", "Identity", "InitialTokens",
 		"Invitation", "Invitations", "IsAdministrator", "Keys", "LatestFailures", "ListClients", "ListResources", "ListUpstreams", "MemberAccounts", "Members",
-		"MonthInDays", "People", "PeopleIDs", "ProposedUpstream", "ProvisionedGroup", "ProvisionedPerson", "Resource", "RoleDefinition", "RoleDefinitions",
-		"SettingsInForce", "StreamDetail", "Streams", "Upstream", "UpstreamPeople", "WalkGroups", "WalkPeople",
+		"MonthInDays", "People", "ProposedUpstream", "Resource", "RoleDefinition", "RoleDefinitions",
+		"SettingsInForce", "StreamDetail", "Streams", "Upstream", "UpstreamPeople",
 	} {
 		all[name] = "it reads"
+	}
+	for _, name := range []string{"Group", "GroupIDs", "PeopleIDs", "Person", "WalkGroups", "WalkPeople"} {
+		all["provisioning."+name] = "it reads"
 	}
 	return all
 }()
@@ -58,8 +62,9 @@ func otherOperations(t *testing.T, w *world, reason string) []operation {
 		storetest.OK(t, w.Outbox.Add(ctx, outbox.Item{ID: id, Kind: admin.LogoutQueue, Lane: "app", Payload: []byte("x")}))
 		w.Exec(t, `UPDATE outbox SET given_up_at = 5 WHERE id = '`+id+`'`)
 	}
-	var provisioned admin.ProvisionedPerson
-	var group admin.ProvisionedGroup
+	directory := provisioning.New(w.Admin)
+	var provisioned provisioning.Person
+	var group provisioning.Group
 	name, disabled, email := "Provisioned", true, "changed@example.com"
 	return []operation{
 		{name: "Known", reads: true, do: func(a admin.Actor) error { _, err := w.Known(ctx, a, person.ID); return err }},
@@ -95,24 +100,26 @@ func otherOperations(t *testing.T, w *world, reason string) []operation {
 			_, _, err := w.Bootstrap(ctx, a, reason)
 			return err
 		}},
-		{name: "Provision", do: func(a admin.Actor) (err error) {
-			provisioned, err = w.Provision(ctx, a, admin.ProvisionedPerson{Email: "p@example.com", Name: "P"}, reason)
+		{name: "provisioning.CreatePerson", do: func(a admin.Actor) (err error) {
+			provisioned, err = directory.CreatePerson(ctx, a, provisioning.Person{Email: "p@example.com", Name: "P"}, reason)
 			return err
 		}},
-		{name: "EditProvisioned", do: func(a admin.Actor) error {
-			_, err := w.EditProvisioned(ctx, a, provisioned.ID, "", reason, func(p *admin.ProvisionedPerson) error { p.Name = "Q"; return nil })
+		{name: "provisioning.EditPerson", do: func(a admin.Actor) error {
+			_, err := directory.EditPerson(ctx, a, provisioned.ID, "", reason, func(p *provisioning.Person) error { p.Name = "Q"; return nil })
 			return err
 		}},
-		{name: "ProvisionGroup", do: func(a admin.Actor) (err error) {
-			group, err = w.ProvisionGroup(ctx, a, admin.GroupEdit{Name: &name}, reason)
+		{name: "provisioning.CreateGroup", do: func(a admin.Actor) (err error) {
+			group, err = directory.CreateGroup(ctx, a, provisioning.GroupEdit{Name: &name}, reason)
 			return err
 		}},
-		{name: "EditProvisionedGroup", do: func(a admin.Actor) error {
-			_, err := w.EditProvisionedGroup(ctx, a, group.ID, "", admin.GroupEdit{Members: map[string]bool{provisioned.ID: true}}, reason)
+		{name: "provisioning.EditGroup", do: func(a admin.Actor) error {
+			_, err := directory.EditGroup(ctx, a, group.ID, "", provisioning.GroupEdit{Members: map[string]bool{provisioned.ID: true}}, reason)
 			return err
 		}},
-		{name: "DeprovisionGroup", do: func(a admin.Actor) error { return w.DeprovisionGroup(ctx, a, group.ID, "", reason) }},
-		{name: "Deprovision", do: func(a admin.Actor) error { return w.Deprovision(ctx, a, provisioned.ID, "", reason) }},
+		{name: "provisioning.RemoveGroup", do: func(a admin.Actor) error { return directory.RemoveGroup(ctx, a, group.ID, "", reason) }},
+		{name: "provisioning.RemovePerson", do: func(a admin.Actor) error {
+			return directory.RemovePerson(ctx, a, provisioned.ID, "", reason)
+		}},
 		{name: "ChangeClient", do: func(a admin.Actor) error {
 			_, err := w.ChangeClient(ctx, a, "desk", "", nil, &disabled, reason)
 			return err

@@ -1,10 +1,15 @@
 package admin_test
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
@@ -14,6 +19,27 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 )
+
+// rooms have the types whose methods are operations, by what their names begin with here.
+var rooms = map[string]reflect.Type{"": reflect.TypeFor[*admin.Admin](), "provisioning.": reflect.TypeFor[*provisioning.Operations]()}
+
+// Whatever stands on package admin has operations: the test below must know its type.
+func TestEveryRoomOfOperationsIsKnown(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*/*.go")
+	storetest.OK(t, err)
+	found := map[string]bool{"": true}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		storetest.OK(t, err)
+		if !strings.HasSuffix(name, "_test.go") && strings.Contains(string(text), `/internal/admin"`) {
+			found[filepath.Dir(name)+"."] = true
+		}
+	}
+	if !maps.EqualFunc(found, rooms, func(bool, reflect.Type) bool { return true }) {
+		t.Errorf("%v have operations, and %v are known", found, rooms)
+	}
+}
 
 // A new operation that changes something has to be added here, or in [otherOperations], and to leave an
 // entry.
@@ -191,14 +217,15 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				t.Errorf("%s is not in the log", one.name)
 			}
 		}
-		all := reflect.TypeFor[*admin.Admin]()
-		for i := range all.NumMethod() {
-			name := all.Method(i).Name
-			_, not := leaveNoEntry[name]
-			if tried[name] == not {
-				t.Errorf("%s: is it tried here (%t), or does it leave no entry (%t)?", name, tried[name], not)
+		for room, all := range rooms {
+			for i := range all.NumMethod() {
+				name := room + all.Method(i).Name
+				_, not := leaveNoEntry[name]
+				if tried[name] == not {
+					t.Errorf("%s: is it tried here (%t), or does it leave no entry (%t)?", name, tried[name], not)
+				}
+				delete(tried, name)
 			}
-			delete(tried, name)
 		}
 		for name := range tried {
 			t.Errorf("there is no operation %s", name)

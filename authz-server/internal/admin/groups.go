@@ -309,7 +309,7 @@ func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason 
 			return err
 		}
 		crowned := slices.ContainsFunc(its, administrative)
-		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Roles.Keeper); err != nil {
+		if err := a.mayTouch(ctx, actor, do, crowned, a.Store.Roles, id); err != nil {
 			return err
 		}
 		if crowned {
@@ -341,7 +341,7 @@ func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, 
 			return err
 		}
 		noteMade(ctx, g.ID)
-		if err := a.keep(ctx, actor, do, g.ID, a.Store.Roles.SetKeeper); err != nil {
+		if err := a.keep(ctx, actor, do, a.Store.Roles, g.ID); err != nil {
 			return err
 		}
 		return a.noteGroup(ctx, audit.GroupCreated, g, accounts.User{}, nil)

@@ -14,12 +14,23 @@ import (
 // made, and those that an operator gave it: it changes and removes these alone. It sees all that is
 // ordinary, so that it finds whom it has by their addresses, and can take nobody's account by that.
 
+// Kept are the accounts or the groups of a store, of each of which it knows the directory that keeps it,
+// by its client_id; empty: none does.
+type Kept interface {
+	Keeper(ctx context.Context, id string) (client string, err error)
+	SetKeeper(ctx context.Context, client, id string) error
+}
+
+var (
+	_ Kept = (*accounts.Users)(nil)
+	_ Kept = (*roles.Roles)(nil)
+)
+
 // mayTouch asks whether an operation of a class may be done on the account or group with this id.
-func (a *Admin) mayTouch(ctx context.Context, actor Actor, do Action, crowned bool, id string,
-	keeper func(ctx context.Context, id string) (string, error)) error {
+func (a *Admin) mayTouch(ctx context.Context, actor Actor, do Action, crowned bool, of Kept, id string) error {
 	on := Target{Administrative: crowned}
 	if do == Provision {
-		by, err := keeper(ctx, id)
+		by, err := of.Keeper(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -29,16 +40,11 @@ func (a *Admin) mayTouch(ctx context.Context, actor Actor, do Action, crowned bo
 }
 
 // keep notes that a directory keeps what it has just made. Nobody keeps what operators make.
-func (a *Admin) keep(ctx context.Context, actor Actor, do Action, id string, set func(ctx context.Context, client, id string) error) error {
+func (a *Admin) keep(ctx context.Context, actor Actor, do Action, of Kept, id string) error {
 	if do != Provision || actor.Kind != Client {
 		return nil
 	}
-	return set(ctx, actor.ID, id)
-}
-
-func isNotKept(err error) bool {
-	var refused *Refused
-	return errors.As(err, &refused) && refused.Why == NotKept
+	return of.SetKeeper(ctx, actor.ID, id)
 }
 
 // EntrustPerson gives an account to a directory, which may change and remove it from then on; the one

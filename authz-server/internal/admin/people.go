@@ -33,7 +33,7 @@ func (a *Admin) onPerson(ctx context.Context, actor Actor, do Action, id, reason
 		if err != nil {
 			return err
 		}
-		if err := a.mayTouch(ctx, actor, do, crowned, id, a.Store.Users.Keeper); err != nil {
+		if err := a.mayTouch(ctx, actor, do, crowned, a.Store.Users, id); err != nil {
 			return err
 		}
 		if crowned {
@@ -204,7 +204,7 @@ func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, rea
 		if made, err = a.Store.Users.CreateUser(ctx, user); err != nil {
 			return a.unknownRole(ctx, err, in.Roles)
 		}
-		if err := a.keep(ctx, actor, do, made.ID, a.Store.Users.SetKeeper); err != nil {
+		if err := a.keep(ctx, actor, do, a.Store.Users, made.ID); err != nil {
 			return err
 		}
 		noteMade(ctx, made.ID)

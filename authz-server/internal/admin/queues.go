@@ -152,7 +152,7 @@ func (a *Admin) deliveryTarget(ctx context.Context, i outbox.Item) (Target, erro
 		}
 		userID = user.ID
 	} else if _, err := a.Store.Users.User(ctx, userID); err != nil {
-		return Target{Administrative: true}, ignoreMissing(err)
+		return Target{Administrative: true}, store.IgnoreNotFound(err)
 	}
 	crowned, err := a.Store.Roles.Administers(ctx, userID)
 	return Target{Administrative: crowned}, err

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -76,7 +76,7 @@ func TestAnAccountIsNotLockedWhileItsChangeIsWorkedOut(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		tries := 0
-		after, err := w.admin.EditProvisioned(ctx, w.actors["okta"], id, "", "SCIM", func(p *admin.ProvisionedPerson) error {
+		after, err := w.operate.EditPerson(ctx, w.actors["okta"], id, "", "SCIM", func(p *provisioning.Person) error {
 			if tries++; tries == 1 {
 				other.doIn(ctx, t, "writer", "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"timezone","value":"Asia/Seoul"}`)).want(200)
 				other.doIn(ctx, t, "entra", "POST", "/Users", userHead+`"userName":"other@example.com"}`).want(201)

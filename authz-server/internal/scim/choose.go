@@ -3,7 +3,7 @@ package scim
 import (
 	"time"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
@@ -12,7 +12,7 @@ import (
 // of which only so many are looked at.
 
 // peopleOf chooses the accounts among which are those that a filter finds.
-func peopleOf(f *language.Filter) (of admin.PeopleOf) {
+func peopleOf(f *language.Filter) (of provisioning.PeopleOf) {
 	if f == nil {
 		return of
 	}
@@ -46,7 +46,7 @@ func peopleOf(f *language.Filter) (of admin.PeopleOf) {
 
 // groupsOf chooses the groups among which are those that a filter finds. Which members a group has is
 // known of one person alone.
-func groupsOf(f *language.Filter) (of admin.GroupsOf, err error) {
+func groupsOf(f *language.Filter) (of provisioning.GroupsOf, err error) {
 	if f == nil {
 		return of, nil
 	}

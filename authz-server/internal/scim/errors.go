@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -102,11 +103,11 @@ func problemOf(err error) *problem {
 		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see, or that this one does not keep until an operator of the server gives it to it."}
 	case errors.Is(err, store.ErrStale):
 		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match."}
-	case errors.Is(err, admin.ErrContended):
+	case errors.Is(err, provisioning.ErrContended):
 		return &problem{Status: http.StatusServiceUnavailable, Detail: "Others are changing the resource at the same time, and nothing was done. Try again in a few seconds."}
-	case errors.Is(err, admin.ErrLeaving):
+	case errors.Is(err, provisioning.ErrLeaving):
 		return &problem{Status: http.StatusServiceUnavailable, Detail: "The account that had this userName is being deleted. Try again in a minute."}
-	case errors.Is(err, admin.ErrTooMany):
+	case errors.Is(err, provisioning.ErrTooMany):
 		return &problem{http.StatusBadRequest, tooMany, "That is more than this server does at once: a group has at most 10,000 members here, of whom 1,000 can change at once."}
 	}
 	return nil
@@ -129,7 +130,7 @@ func retryAfter(err error) int {
 	if errors.As(err, &often) {
 		return int(math.Ceil(often.wait.Seconds()))
 	}
-	if errors.Is(err, admin.ErrLeaving) {
+	if errors.Is(err, provisioning.ErrLeaving) {
 		return 60
 	}
 	return 5

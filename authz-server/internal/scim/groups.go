@@ -4,10 +4,11 @@ import (
 	"net/http"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
-func (s *Server) groupDoc(g admin.ProvisionedGroup) map[string]any {
+func (s *Server) groupDoc(g provisioning.Group) map[string]any {
 	doc := map[string]any{
 		"schemas": []any{groups.Schema}, "id": g.ID, "displayName": g.Name,
 		"meta": s.meta(groups, g.ID, g.CreatedAt, g.UpdatedAt, g.Version),
@@ -43,14 +44,14 @@ func memberIDs(value any) (ids []string, err error) {
 		}
 		ids = append(ids, id)
 	}
-	if len(ids) > admin.MaxMembers {
-		return nil, admin.ErrTooMany
+	if len(ids) > provisioning.MaxMembers {
+		return nil, provisioning.ErrTooMany
 	}
 	return ids, nil
 }
 
 // readGroup reads the whole of a group.
-func readGroup(w http.ResponseWriter, r *http.Request) (edit admin.GroupEdit, err error) {
+func readGroup(w http.ResponseWriter, r *http.Request) (edit provisioning.GroupEdit, err error) {
 	doc, err := readResource(groups, w, r, MaxGroup)
 	if err != nil {
 		return edit, err
@@ -59,7 +60,7 @@ func readGroup(w http.ResponseWriter, r *http.Request) (edit admin.GroupEdit, er
 }
 
 // wholeGroup is the change that makes a group what a resource says.
-func wholeGroup(doc map[string]any) (edit admin.GroupEdit, err error) {
+func wholeGroup(doc map[string]any) (edit provisioning.GroupEdit, err error) {
 	r := &reader{doc: doc}
 	name, externalID := r.text(doc, "displayName"), r.text(doc, "externalId")
 	if r.err == nil && name == "" {
@@ -69,7 +70,7 @@ func wholeGroup(doc map[string]any) (edit admin.GroupEdit, err error) {
 		return edit, r.err
 	}
 	ids, err := memberIDs(doc["members"])
-	edit = admin.GroupEdit{Name: &name, ExternalID: &externalID, Members: map[string]bool{}, Exactly: true}
+	edit = provisioning.GroupEdit{Name: &name, ExternalID: &externalID, Members: map[string]bool{}, Exactly: true}
 	for _, id := range ids {
 		edit.Members[id] = true
 	}
@@ -78,7 +79,7 @@ func wholeGroup(doc map[string]any) (edit admin.GroupEdit, err error) {
 
 // patchedGroup is the change that a patch makes. It depends on nothing that the group is, so that
 // nobody has to read 10,000 members to add one.
-func patchedGroup(patch []language.Operation) (edit admin.GroupEdit, err error) {
+func patchedGroup(patch []language.Operation) (edit provisioning.GroupEdit, err error) {
 	edit.Members = map[string]bool{}
 	for i := range patch {
 		o := &patch[i]
@@ -94,7 +95,7 @@ func patchedGroup(patch []language.Operation) (edit admin.GroupEdit, err error) 
 	return edit, nil
 }
 
-func changeGroup(o *language.Operation, edit *admin.GroupEdit) error {
+func changeGroup(o *language.Operation, edit *provisioning.GroupEdit) error {
 	value, ok := o.Value.(string)
 	if o.Op == "remove" {
 		value = ""
@@ -111,7 +112,7 @@ func changeGroup(o *language.Operation, edit *admin.GroupEdit) error {
 }
 
 // changeMembers adds what an operation on members does to what those before it do.
-func changeMembers(o *language.Operation, edit *admin.GroupEdit) error {
+func changeMembers(o *language.Operation, edit *provisioning.GroupEdit) error {
 	if o.Path.Sub != nil && o.Path.Sub.Name != "value" || o.Path.Filter != nil && o.Op != "remove" {
 		return bad(language.Mutability, "The parts of a member cannot change: remove one member, and add another.")
 	}
@@ -151,7 +152,7 @@ func (s *Server) createGroup(w http.ResponseWriter, r *http.Request, actor admin
 	if err != nil {
 		return err
 	}
-	made, err := s.cfg.Admin.ProvisionGroup(r.Context(), actor, edit, reason)
+	made, err := s.cfg.Operations.CreateGroup(r.Context(), actor, edit, reason)
 	if err != nil {
 		return err
 	}
@@ -159,9 +160,9 @@ func (s *Server) createGroup(w http.ResponseWriter, r *http.Request, actor admin
 }
 
 // writeGroup answers with a group, and its members if they are to be shown.
-func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *language.Selection, g admin.ProvisionedGroup) (err error) {
+func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *language.Selection, g provisioning.Group) (err error) {
 	if shown.Has(membersAttribute) && g.Members == nil {
-		if g, err = s.cfg.Admin.ProvisionedGroup(r.Context(), actor, g.ID, true); err != nil {
+		if g, err = s.cfg.Operations.Group(r.Context(), actor, g.ID, true); err != nil {
 			return err
 		}
 	}
@@ -174,7 +175,7 @@ func (s *Server) group(w http.ResponseWriter, r *http.Request, actor admin.Actor
 	if err != nil {
 		return err
 	}
-	g, err := s.cfg.Admin.ProvisionedGroup(r.Context(), actor, idOf(r), shown.Has(membersAttribute))
+	g, err := s.cfg.Operations.Group(r.Context(), actor, idOf(r), shown.Has(membersAttribute))
 	if err != nil {
 		return err
 	}
@@ -192,10 +193,10 @@ func (s *Server) listGroups(w http.ResponseWriter, r *http.Request, actor admin.
 		return err
 	}
 	page, err := q.page(func(after string, each func(map[string]any, string) bool) error {
-		return s.cfg.Admin.WalkGroups(r.Context(), actor, of, after, func(g admin.ProvisionedGroup, cursor string) bool {
+		return s.cfg.Operations.WalkGroups(r.Context(), actor, of, after, func(g provisioning.Group, cursor string) bool {
 			return each(s.groupDoc(g), cursor)
 		})
-	}, func(most int) ([]string, error) { return s.cfg.Admin.GroupIDs(r.Context(), actor, most) })
+	}, func(most int) ([]string, error) { return s.cfg.Operations.GroupIDs(r.Context(), actor, most) })
 	if err != nil {
 		return err
 	}
@@ -214,11 +215,11 @@ func (s *Server) addMembers(r *http.Request, actor admin.Actor, q *query, page *
 	total := 0
 	for i, doc := range page.items {
 		id, _ := doc["id"].(string)
-		g, err := s.cfg.Admin.ProvisionedGroup(r.Context(), actor, id, true)
+		g, err := s.cfg.Operations.Group(r.Context(), actor, id, true)
 		if err != nil {
 			return err
 		}
-		if total += len(g.Members); total > admin.MaxMembers && i > 0 {
+		if total += len(g.Members); total > provisioning.MaxMembers && i > 0 {
 			if page.items = page.items[:i]; q.byCursor {
 				page.next, _ = page.items[i-1]["id"].(string)
 			}
@@ -255,7 +256,7 @@ func (s *Server) patchGroup(w http.ResponseWriter, r *http.Request, actor admin.
 	return s.editGroup(w, r, actor, edit)
 }
 
-func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit admin.GroupEdit) error {
+func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit provisioning.GroupEdit) error {
 	shown, err := shownOf(groups, r)
 	if err != nil {
 		return err
@@ -264,7 +265,7 @@ func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.A
 	if err != nil {
 		return err
 	}
-	g, err := s.cfg.Admin.EditProvisionedGroup(r.Context(), actor, idOf(r), version, edit, reason)
+	g, err := s.cfg.Operations.EditGroup(r.Context(), actor, idOf(r), version, edit, reason)
 	if err != nil {
 		return err
 	}
@@ -281,7 +282,7 @@ func (s *Server) deleteGroup(w http.ResponseWriter, r *http.Request, actor admin
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Admin.DeprovisionGroup(r.Context(), actor, idOf(r), version, reason); err != nil {
+	if err := s.cfg.Operations.RemoveGroup(r.Context(), actor, idOf(r), version, reason); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

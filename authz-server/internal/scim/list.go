@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
@@ -152,7 +152,7 @@ func readCursor(k *language.Kind, text, filter string) (after string, err error)
 	return string(plain[8:]), nil
 }
 
-// walker goes through resources, as [admin.Admin.WalkPeople] does.
+// walker goes through resources, as [provisioning.Operations.WalkPeople] does.
 type walker func(after string, each func(doc map[string]any, cursor string) bool) error
 
 // found is a page of a list.
@@ -194,7 +194,7 @@ func (q *query) byCursors(walk walker) (f found, err error) {
 // byPosition is a page of all resources.
 func (q *query) byPosition(walk walker, ids func(most int) ([]string, error)) (f found, err error) {
 	all, err := ids(maxExamined)
-	if errors.Is(err, admin.ErrTooMany) {
+	if errors.Is(err, provisioning.ErrTooMany) {
 		return f, errTooMany
 	}
 	f.total = len(all)

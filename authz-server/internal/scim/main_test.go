@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -45,6 +46,7 @@ type world struct {
 type replica struct {
 	handler http.Handler
 	admin   *admin.Admin
+	operate *provisioning.Operations
 	inbox   *inbox
 	actors  map[string]admin.Actor
 }
@@ -107,13 +109,14 @@ func newReplica(t *testing.T, s *store.Store, now func() time.Time) *replica {
 	r.admin = admin.New(admin.Config{
 		Store: s, Audit: audit.New(s), Notices: &notices.Notices{Store: s, Now: now, Mail: r.inbox}, Now: now, Issuer: at, Clients: clients, Mail: r.inbox,
 	})
+	r.operate = provisioning.New(r.admin)
 	// Access by tokens is tested on its own; here a request names who acts.
 	refused := func(status int, challenge string) *adminaccess.Refused {
 		return &adminaccess.Refused{Refusal: jwks.Refusal{Status: status, Detail: challenge, Challenge: "Bearer " + challenge}}
 	}
 	router := mux.NewRouter().SkipClean(true)
 	scim.New(scim.Config{
-		Issuer: at, Admin: r.admin, Now: now,
+		Issuer: at, Operations: r.operate, Now: now,
 		Actor: func(_ http.ResponseWriter, req *http.Request) (admin.Actor, error) {
 			actor, ok := r.actors[req.Header.Get("Authorization")]
 			if !ok {

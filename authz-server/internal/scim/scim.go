@@ -1,8 +1,8 @@
 // Package scim lets directories keep accounts and groups here as they have them: SCIM 2.0 (RFC 7643,
 // RFC 7644, and cursors of RFC 9865), below <issuer>/scim/v2.
 //
-// It only translates: package language reads what a request says, and package admin decides who may do
-// what, and changes all that a request says or nothing. There is no bulk, no sorting and no password here.
+// It only translates: package language reads what a request says, and package provisioning changes
+// all that a request says or nothing, as package admin decides. There is no bulk, no sorting and no password here.
 package scim
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
@@ -32,10 +33,10 @@ const reason = "SCIM"
 
 // Config is what a [Server] needs. All fields but Log and Now are required.
 type Config struct {
-	Issuer issuer.URL
-	Admin  *admin.Admin
-	Log    *slog.Logger     // gets errors that are the server's; nil: none
-	Now    func() time.Time // nil: time.Now
+	Issuer     issuer.URL
+	Operations *provisioning.Operations
+	Log        *slog.Logger     // gets errors that are the server's; nil: none
+	Now        func() time.Time // nil: time.Now
 
 	// Actor tells who makes a request: [adminaccess.Tokens.Actor].
 	Actor func(http.ResponseWriter, *http.Request) (admin.Actor, error)

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/adminaccess"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
@@ -30,9 +31,9 @@ func TestADirectoryActsByItsToken(t *testing.T) {
 		access, err := adminaccess.New(adminaccess.Config{Issuer: at, Ring: f.Ring, Tokens: f.Provider.Tokens, Store: f.Store, Now: f.Clock.Now})
 		storetest.OK(t, err)
 		router := mux.NewRouter()
-		scim.New(scim.Config{Issuer: at, Actor: access.Actor, Refused: access.Refused, Admin: admin.New(admin.Config{
+		scim.New(scim.Config{Issuer: at, Actor: access.Actor, Refused: access.Refused, Operations: provisioning.New(admin.New(admin.Config{
 			Store: f.Store, Audit: audit.New(f.Store), Notices: &notices.Notices{Store: f.Store, Now: f.Clock.Now}, Now: f.Clock.Now, Issuer: at,
-		})}).Routes(router)
+		}))}).Routes(router)
 		f.AddClient("directory", func(c *client.Client) {
 			c.Scope, c.GrantTypes, c.RedirectURIs, c.PostLogoutRedirectURIs = "scim", []string{"client_credentials"}, nil, nil
 		})

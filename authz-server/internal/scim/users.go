@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
+	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // userDoc is a person as a resource.
-func (s *Server) userDoc(p admin.ProvisionedPerson) map[string]any {
+func (s *Server) userDoc(p provisioning.Person) map[string]any {
 	doc := map[string]any{
 		"schemas": []any{users.Schema}, "id": p.ID, "userName": p.Email, "displayName": p.Name, "active": !p.Disabled,
 		"emails": []any{map[string]any{"value": p.Email, "type": "work", "primary": true}},
@@ -149,7 +150,7 @@ func either(before, first, second string) string {
 }
 
 // setUser changes a person to what a resource says.
-func setUser(p *admin.ProvisionedPerson, doc map[string]any) error {
+func setUser(p *provisioning.Person, doc map[string]any) error {
 	r := &reader{doc: doc}
 	name := r.object("name")
 	p.Email = r.text(doc, "userName")
@@ -193,11 +194,11 @@ func (s *Server) createUser(w http.ResponseWriter, r *http.Request, actor admin.
 	if err != nil {
 		return err
 	}
-	var p admin.ProvisionedPerson
+	var p provisioning.Person
 	if err := setUser(&p, doc); err != nil {
 		return err
 	}
-	made, err := s.cfg.Admin.Provision(r.Context(), actor, p, reason)
+	made, err := s.cfg.Operations.CreatePerson(r.Context(), actor, p, reason)
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request, actor admin.Actor)
 	if err != nil {
 		return err
 	}
-	p, err := s.cfg.Admin.ProvisionedPerson(r.Context(), actor, idOf(r))
+	p, err := s.cfg.Operations.Person(r.Context(), actor, idOf(r))
 	if err != nil {
 		return err
 	}
@@ -224,10 +225,10 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, actor admin.A
 		return err
 	}
 	page, err := q.page(func(after string, each func(map[string]any, string) bool) error {
-		return s.cfg.Admin.WalkPeople(r.Context(), actor, peopleOf(q.filter), after, func(p admin.ProvisionedPerson, cursor string) bool {
+		return s.cfg.Operations.WalkPeople(r.Context(), actor, peopleOf(q.filter), after, func(p provisioning.Person, cursor string) bool {
 			return each(s.userDoc(p), cursor)
 		})
-	}, func(most int) ([]string, error) { return s.cfg.Admin.PeopleIDs(r.Context(), actor, most) })
+	}, func(most int) ([]string, error) { return s.cfg.Operations.PeopleIDs(r.Context(), actor, most) })
 	if err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func (s *Server) replaceUser(w http.ResponseWriter, r *http.Request, actor admin
 	if err != nil {
 		return err
 	}
-	return s.editUser(w, r, actor, func(p *admin.ProvisionedPerson) error { return setUser(p, doc) })
+	return s.editUser(w, r, actor, func(p *provisioning.Person) error { return setUser(p, doc) })
 }
 
 func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
@@ -254,7 +255,7 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.A
 	if err != nil {
 		return err
 	}
-	return s.editUser(w, r, actor, func(p *admin.ProvisionedPerson) error {
+	return s.editUser(w, r, actor, func(p *provisioning.Person) error {
 		doc := s.userDoc(*p)
 		for i := range patch {
 			if err := patch[i].Apply(doc); err != nil {
@@ -265,7 +266,7 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.A
 	})
 }
 
-func (s *Server) editUser(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit func(*admin.ProvisionedPerson) error) error {
+func (s *Server) editUser(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit func(*provisioning.Person) error) error {
 	shown, err := shownOf(users, r)
 	if err != nil {
 		return err
@@ -274,7 +275,7 @@ func (s *Server) editUser(w http.ResponseWriter, r *http.Request, actor admin.Ac
 	if err != nil {
 		return err
 	}
-	p, err := s.cfg.Admin.EditProvisioned(r.Context(), actor, idOf(r), version, reason, edit)
+	p, err := s.cfg.Operations.EditPerson(r.Context(), actor, idOf(r), version, reason, edit)
 	if err != nil {
 		return err
 	}
@@ -287,7 +288,7 @@ func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, actor admin.
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Admin.Deprovision(r.Context(), actor, idOf(r), version, reason); err != nil {
+	if err := s.cfg.Operations.RemovePerson(r.Context(), actor, idOf(r), version, reason); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

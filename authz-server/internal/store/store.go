@@ -65,6 +65,14 @@ var (
 	ErrUnavailable = sqldb.ErrUnavailable
 )
 
+// IgnoreNotFound is err, or nil if that is [ErrNotFound].
+func IgnoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // Store is the authorization server's database. Its Sweep removes what has expired or is not needed
 // any more.
 type Store struct {
