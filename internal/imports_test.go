@@ -103,8 +103,8 @@ var rules = []rule{
 	// The rooms of the store: what ends something knows what ends with it, never the other way
 	// round.
 	authz("store", "opaque store/...", "internal/sqldb"),
-	authz("store/accounts", "opaque store/grants store/outbox store/roles store/streams store/internal/row", "internal/sqldb"),
-	authz("store/roles", "store/grants store/streams store/internal/row", "internal/sqldb"),
+	authz("store/accounts", "opaque store/grants store/outbox store/roles store/streams store/internal/external store/internal/row", "internal/sqldb"),
+	authz("store/roles", "store/grants store/streams store/internal/external store/internal/row", "internal/sqldb"),
 	authz("store/auditlog", "", "internal/sqldb"),
 	authz("store/streams", "store/internal/row", "internal/sqldb"),
 	authz("store/grants", "client store/requests store/outbox store/internal/row", "internal/sqldb"),
@@ -117,6 +117,7 @@ var rules = []rule{
 	authz("store/upstreams", "opaque store/internal/row", "internal/sqldb"),
 	authz("store/keystore", "store/internal/row", "internal/sqldb"),
 	authz("store/internal/row", ""),
+	authz("store/internal/external", "", "internal/sqldb"),
 	authz("store/storetest", "client opaque store store/accounts store/grants", "internal/sqldb", "internal/sqldb/sqldbtest"),
 	authz("growth", "audit client opaque passwords store/...", "internal/growth", "internal/machine", "internal/testenv/lastrelease", "internal/sqldb", "internal/sqldb/bulk", "internal/sqldb/sqldbtest"),
 	authz("keys", "client opaque store/...", "internal/httpd", "internal/libcrypto", "jwks/jose"),

@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/external"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -163,46 +163,18 @@ func (s *Users) NamesOf(ctx context.Context, id string, limit int) ([]Name, erro
 
 // SetExternalID notes what a client calls an account; empty: nothing.
 func (s *Users) SetExternalID(ctx context.Context, client, id, externalID string) error {
-	if externalID == "" {
-		_, err := s.db.Exec(ctx, `DELETE FROM external_users WHERE client_id = $1 AND user_id = $2 AND NOT keeps`, client, id)
-		if err == nil {
-			_, err = s.db.Exec(ctx, `UPDATE external_users SET external_id = '' WHERE client_id = $1 AND user_id = $2`, client, id)
-		}
-		return err
-	}
-	_, err := s.db.Exec(ctx, `INSERT INTO external_users (client_id, user_id, external_id) VALUES ($1, $2, $3)
-		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = $3`, client, id, externalID)
-	return err
+	return external.Accounts(s.db).Set(ctx, client, id, externalID)
 }
 
 // Keeper returns the client that keeps an account: it may change and remove it. Empty: none does.
 func (s *Users) Keeper(ctx context.Context, id string) (client string, err error) {
-	err = s.db.QueryRow(ctx, `SELECT client_id FROM external_users WHERE user_id = $1 AND keeps LIMIT 1`, id).Scan(&client)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return client, err
+	return external.Accounts(s.db).Keeper(ctx, id)
 }
 
 // SetKeeper notes which client keeps an account, and that no other does; empty: none. Hold the
 // account.
 func (s *Users) SetKeeper(ctx context.Context, client, id string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		for _, end := range []string{
-			`DELETE FROM external_users WHERE user_id = $1 AND keeps AND external_id = ''`,
-			`UPDATE external_users SET keeps = FALSE WHERE user_id = $1 AND keeps`,
-		} {
-			if _, err := s.db.Exec(ctx, end, id); err != nil {
-				return err
-			}
-		}
-		if client == "" {
-			return nil
-		}
-		_, err := s.db.Exec(ctx, `INSERT INTO external_users (client_id, user_id, external_id, keeps) VALUES ($1, $2, '', TRUE)
-			ON CONFLICT (client_id, user_id) DO UPDATE SET keeps = TRUE`, client, id)
-		return err
-	})
+	return external.Accounts(s.db).SetKeeper(ctx, client, id)
 }
 
 // Touch notes that an account has changed since the time before, by a later one: its version is

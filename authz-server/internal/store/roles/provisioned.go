@@ -3,9 +3,9 @@ package roles
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/internal/external"
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
 )
@@ -101,46 +101,21 @@ func (s *Roles) IsMember(ctx context.Context, groupID, userID string) (is bool, 
 // group. ErrNotFound: there is no such group.
 func (s *Roles) SetExternalID(ctx context.Context, client, id, externalID string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		err := s.touchGroup(ctx, id)
-		if err == nil && externalID == "" {
-			if _, err = s.db.Exec(ctx, `DELETE FROM external_groups WHERE client_id = $1 AND group_id = $2 AND NOT keeps`, client, id); err == nil {
-				_, err = s.db.Exec(ctx, `UPDATE external_groups SET external_id = '' WHERE client_id = $1 AND group_id = $2`, client, id)
-			}
-		} else if err == nil {
-			_, err = s.db.Exec(ctx, `INSERT INTO external_groups (client_id, group_id, external_id) VALUES ($1, $2, $3)
-				ON CONFLICT (client_id, group_id) DO UPDATE SET external_id = $3`, client, id, externalID)
+		if err := s.touchGroup(ctx, id); err != nil {
+			return err
 		}
-		return err
+		return external.Groups(s.db).Set(ctx, client, id, externalID)
 	})
 }
 
 // Keeper returns the client that keeps a group: it may change and remove it. Empty: none does.
 func (s *Roles) Keeper(ctx context.Context, id string) (client string, err error) {
-	err = s.db.QueryRow(ctx, `SELECT client_id FROM external_groups WHERE group_id = $1 AND keeps LIMIT 1`, id).Scan(&client)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return client, err
+	return external.Groups(s.db).Keeper(ctx, id)
 }
 
 // SetKeeper notes which client keeps a group, and that no other does; empty: none. Hold the group.
 func (s *Roles) SetKeeper(ctx context.Context, client, id string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		for _, end := range []string{
-			`DELETE FROM external_groups WHERE group_id = $1 AND keeps AND external_id = ''`,
-			`UPDATE external_groups SET keeps = FALSE WHERE group_id = $1 AND keeps`,
-		} {
-			if _, err := s.db.Exec(ctx, end, id); err != nil {
-				return err
-			}
-		}
-		if client == "" {
-			return nil
-		}
-		_, err := s.db.Exec(ctx, `INSERT INTO external_groups (client_id, group_id, external_id, keeps) VALUES ($1, $2, '', TRUE)
-			ON CONFLICT (client_id, group_id) DO UPDATE SET keeps = TRUE`, client, id)
-		return err
-	})
+	return external.Groups(s.db).SetKeeper(ctx, client, id)
 }
 
 // countMember counts a change of who is in a group.
