@@ -121,6 +121,15 @@ func pageOf[T any](items []T, limit int, cursor func(T) string) Page[T] {
 	return Page[T]{items[:limit], cursor(items[limit-1])}
 }
 
+// shownAs is a page with its items as show shows them.
+func shownAs[T, U any](page Page[T], show func(T) U) Page[U] {
+	shown := Page[U]{Items: make([]U, 0, len(page.Items)), Next: page.Next}
+	for _, one := range page.Items {
+		shown.Items = append(shown.Items, show(one))
+	}
+	return shown
+}
+
 // checkLimit is how many items a page is to have; 0: 100.
 func checkLimit(limit int) (int, error) {
 	switch {

@@ -76,11 +76,7 @@ func (a *Admin) grants(ctx context.Context, actor Actor, after string, limit int
 	}
 	all, err := list(grants.Listed{ClientID: keys[0], ID: keys[1], CreatedAt: at}, limit+1)
 	found := pageOf(all, limit, func(g grants.Listed) string { return cursorOf(g.CreatedAt, g.ClientID, g.ID) })
-	page = Page[Grant]{Items: []Grant{}, Next: found.Next}
-	for _, g := range found.Items {
-		page.Items = append(page.Items, grantOf(g))
-	}
-	return page, err
+	return shownAs(found, grantOf), err
 }
 
 // ConsentsTo lists what people allowed a client, the oldest first. What one person allowed is in
@@ -98,11 +94,7 @@ func (a *Admin) ConsentsTo(ctx context.Context, actor Actor, clientID, after str
 	}
 	all, err := a.Store.Consents.ConsentsTo(ctx, clientID, grants.Consent{CreatedAt: at, UserID: keys[0]}, limit+1)
 	found := pageOf(all, limit, func(c grants.Consent) string { return cursorOf(c.CreatedAt, c.UserID) })
-	page = Page[Consent]{Items: []Consent{}, Next: found.Next}
-	for _, c := range found.Items {
-		page.Items = append(page.Items, Consent(c))
-	}
-	return page, err
+	return shownAs(found, func(c grants.Consent) Consent { return Consent(c) }), err
 }
 
 // RevokeGrant ends a grant with all its tokens. [store.ErrNotFound]: there is none, or it is over.

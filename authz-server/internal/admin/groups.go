@@ -40,11 +40,7 @@ func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Ro
 	}
 	all, err := a.Store.Roles.Definitions(ctx, after, limit+1)
 	found := pageOf(all, limit, func(d roles.Definition) string { return d.String() })
-	page = Page[RoleDefinition]{Items: []RoleDefinition{}, Next: found.Next}
-	for _, d := range found.Items {
-		page.Items = append(page.Items, definitionOf(d))
-	}
-	return page, err
+	return shownAs(found, definitionOf), err
 }
 
 // RoleDefinition returns a role. [roles.ErrUnknown]: there is none.
@@ -207,11 +203,7 @@ func (a *Admin) Groups(ctx context.Context, actor Actor, after string, limit int
 	}
 	all, err := a.Store.Roles.Groups(ctx, after, limit+1)
 	found := pageOf(all, limit, func(g roles.Group) string { return g.Key })
-	page = Page[Group]{Items: []Group{}, Next: found.Next}
-	for _, g := range found.Items {
-		page.Items = append(page.Items, groupOf(g, nil))
-	}
-	return page, err
+	return shownAs(found, func(g roles.Group) Group { return groupOf(g, nil) }), err
 }
 
 // Group returns a group with its roles. [store.ErrNotFound]: there is none.

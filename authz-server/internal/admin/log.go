@@ -72,11 +72,7 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 		err = a.noteReader(ctx, actor, q.Person, "audit log", q.After != "")
 	}
 	found := pageOf(all, limit, func(e audit.Entry) string { return e.ID })
-	page = Page[LogEntry]{Items: []LogEntry{}, Next: found.Next}
-	for _, e := range found.Items {
-		page.Items = append(page.Items, logEntryOf(e))
-	}
-	return page, err
+	return shownAs(found, logEntryOf), err
 }
 
 // noteReader notes that an actor reads something about a person, if there still is one; or unless it

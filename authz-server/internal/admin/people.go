@@ -105,31 +105,20 @@ func (a *Admin) People(ctx context.Context, actor Actor, q PeopleQuery) (page Pa
 	case strings.TrimSpace(q.Text) != "":
 	case q.Role != (roles.Role{}):
 		all, err := a.Store.Users.ListUsersWith(ctx, q.Role, q.After, limit+1)
-		return q.choose(accountsOf(pageOf(all, limit, func(u accounts.User) string { return u.ID }))), err
+		found := pageOf(all, limit, func(u accounts.User) string { return u.ID })
+		return q.choose(shownAs(found, accountOf)), err
 	default:
 		all, err := a.Store.Users.ListUsersIn(ctx, q.State, q.After, limit+1)
-		return accountsOf(pageOf(all, limit, func(u accounts.User) string { return u.Key })), err
+		return shownAs(pageOf(all, limit, func(u accounts.User) string { return u.Key }), accountOf), err
 	}
 	found, err := a.Store.Users.Search(ctx, q.Text, q.After, limit+1)
 	users := pageOf(found, limit, func(f accounts.Found) string { return f.Cursor })
-	page = Page[Account]{Items: []Account{}, Next: users.Next}
-	for _, one := range users.Items {
-		page.Items = append(page.Items, accountOf(one.User))
-	}
-	return q.choose(page), err
+	return q.choose(shownAs(users, func(f accounts.Found) Account { return accountOf(f.User) })), err
 }
 
 // choose leaves out of a page what q does not ask for.
 func (q PeopleQuery) choose(page Page[Account]) Page[Account] {
 	page.Items = slices.DeleteFunc(page.Items, func(a Account) bool { return !q.has(a) })
-	return page
-}
-
-func accountsOf(users Page[accounts.User]) Page[Account] {
-	page := Page[Account]{Items: []Account{}, Next: users.Next}
-	for _, one := range users.Items {
-		page.Items = append(page.Items, accountOf(one))
-	}
 	return page
 }
 

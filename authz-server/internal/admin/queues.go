@@ -74,11 +74,7 @@ func (a *Admin) Deliveries(ctx context.Context, actor Actor, kind, after string,
 	}
 	all, err := a.Store.Outbox.List(ctx, kind, after, limit+1)
 	found := pageOf(all, limit, func(i outbox.Item) string { return i.ID })
-	page = Page[Delivery]{Items: []Delivery{}, Next: found.Next}
-	for _, i := range found.Items {
-		page.Items = append(page.Items, a.deliveryOf(i))
-	}
-	return page, err
+	return shownAs(found, a.deliveryOf), err
 }
 
 // RetryDelivery has a delivery tried at once, whether it was given up or waits. [store.ErrNotFound]:

@@ -52,11 +52,9 @@ func (a *Admin) InitialTokens(ctx context.Context, actor Actor, after string, li
 	}
 	all, err := a.Store.Clients.InitialTokens(ctx, from, limit+1)
 	found := pageOf(all, limit, func(t registry.InitialToken) string { return idOfToken(t.Hash) })
-	page = Page[InitialToken]{Items: []InitialToken{}, Next: found.Next}
-	for _, t := range found.Items {
-		page.Items = append(page.Items, InitialToken{idOfToken(t.Hash), t.Note, t.UsesLeft, t.CreatedAt, t.ExpiresAt})
-	}
-	return page, err
+	return shownAs(found, func(t registry.InitialToken) InitialToken {
+		return InitialToken{idOfToken(t.Hash), t.Note, t.UsesLeft, t.CreatedAt, t.ExpiresAt}
+	}), err
 }
 
 // CreateInitialToken makes an initial access token, which is shown now and never again.
