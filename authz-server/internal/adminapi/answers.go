@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/internal/rest"
@@ -93,6 +92,33 @@ type versioned[T any] struct {
 type created[T any] struct {
 	Location string `header:"Location" doc:"Where it is."`
 	Body     T
+}
+
+// createdVersion is a new resource with its address and its entity tag.
+type createdVersion[T any] struct {
+	Location string `header:"Location" doc:"Where it is."`
+	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
+	Body     T
+}
+
+// newAt is the answer with a new resource, which has this name below a path.
+func newAt[T any](s *service, path, name, version string, made T, err error) (*createdVersion[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &createdVersion[T]{s.api.Location(path + url.PathEscape(name)), rest.ETag(version), made}, nil
+}
+
+// seen is the version that a change may be of, by its If-Match and what was just read, unless that
+// failed with err. Empty: any.
+func seen(ifMatch, version string, err error) (string, error) {
+	if err == nil {
+		err = rest.RequireMatch(ifMatch, version)
+	}
+	if ifMatch == "*" {
+		version = ""
+	}
+	return version, err
 }
 
 // nothing is the answer 204.

@@ -164,17 +164,11 @@ type createClientInput struct {
 	Body metadata
 }
 
-type createdClient struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     OAuthClient
-}
-
 func issued(made directory.Issued, err error) (OAuthClient, error) {
 	return OAuthClient{made.Client, made.Secret}, err
 }
 
-func (s *service) createClient(ctx context.Context, actor admin.Actor, in *createClientInput) (*createdClient, error) {
+func (s *service) createClient(ctx context.Context, actor admin.Actor, in *createClientInput) (*createdVersion[OAuthClient], error) {
 	members, err := client.ReadPatch(in.Body.text)
 	if err != nil {
 		return nil, err
@@ -184,10 +178,7 @@ func (s *service) createClient(ctx context.Context, actor admin.Actor, in *creat
 	made, err := once(ctx, s, in.CreateInput, "create-client", in.Body, func(ctx context.Context) (OAuthClient, error) {
 		return issued(s.admin.CreateClient(ctx, actor, id, members, in.Reason))
 	}, func(id string) (OAuthClient, error) { return s.readClient(ctx, actor, id) })
-	if err != nil {
-		return nil, err
-	}
-	return &createdClient{s.api.Location("/v1/clients/" + url.PathEscape(made.ID)), rest.ETag(admin.ClientVersion(made.Client)), made}, nil
+	return newAt(s, "/v1/clients/", made.ID, admin.ClientVersion(made.Client), made, err)
 }
 
 type updateClientInput struct {
@@ -238,15 +229,9 @@ func (s *service) updateClient(ctx context.Context, actor admin.Actor, in *updat
 		return nil, err
 	}
 	before, err := s.readClient(ctx, actor, string(in.ID))
-	if err == nil {
-		err = rest.RequireMatch(in.IfMatch, admin.ClientVersion(before.Client))
-	}
+	version, err := seen(in.IfMatch, admin.ClientVersion(before.Client), err)
 	if err != nil {
 		return nil, err
-	}
-	version := admin.ClientVersion(before.Client)
-	if in.IfMatch == "*" {
-		version = ""
 	}
 	changed, err := s.admin.ChangeClient(ctx, actor, before.ID, version, members, disabled, in.Reason)
 	return clientAnswer(issued(changed, err))

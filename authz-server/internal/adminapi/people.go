@@ -105,23 +105,14 @@ type createUserInput struct {
 	}
 }
 
-type createdUser struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     admin.Account
-}
-
-func (s *service) createUser(ctx context.Context, actor admin.Actor, in *createUserInput) (*createdUser, error) {
+func (s *service) createUser(ctx context.Context, actor admin.Actor, in *createUserInput) (*createdVersion[admin.Account], error) {
 	b := in.Body
 	made, err := once(ctx, s, in.CreateInput, "create-user", b, func(ctx context.Context) (admin.Account, error) {
 		return s.admin.CreatePerson(ctx, actor, admin.NewPerson{
 			Email: b.Email, EmailVerified: b.EmailVerified, Name: b.Name, Password: b.Password, Roles: b.Roles,
 		}, b.Reason.Reason)
 	}, func(id string) (admin.Account, error) { return s.admin.Find(ctx, actor, id) })
-	if err != nil {
-		return nil, err
-	}
-	return &createdUser{s.api.Location("/v1/users/" + url.PathEscape(made.ID)), rest.ETag(made.Version), made}, nil
+	return newAt(s, "/v1/users/", made.ID, made.Version, made, err)
 }
 
 // userChange is a merge patch of an account. The claims, which have forms of their own, are read by
@@ -152,15 +143,9 @@ func (s *service) updateUser(ctx context.Context, actor admin.Actor, in *updateU
 		return nil, err
 	}
 	found, err := s.admin.Find(ctx, actor, string(in.ID))
-	if err == nil {
-		err = rest.RequireMatch(in.IfMatch, found.Version)
-	}
+	version, err := seen(in.IfMatch, found.Version, err)
 	if err != nil {
 		return nil, err
-	}
-	version := found.Version
-	if in.IfMatch == "*" {
-		version = ""
 	}
 	if err := s.admin.ChangePerson(ctx, actor, found.ID, version, change, in.Body.Reason); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package adminapi
 import (
 	"context"
 	"errors"
-	"net/url"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/internal/rest"
@@ -59,13 +58,7 @@ type createResourceInput struct {
 	}
 }
 
-type createdResource struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     admin.Resource
-}
-
-func (s *service) createResource(ctx context.Context, actor admin.Actor, in *createResourceInput) (*createdResource, error) {
+func (s *service) createResource(ctx context.Context, actor admin.Actor, in *createResourceInput) (*createdVersion[admin.Resource], error) {
 	b := in.Body
 	read := func(string) (admin.Resource, error) { return s.admin.Resource(ctx, actor, b.Name) }
 	made, err := once(ctx, s, in.CreateInput, "create-resource", b, func(ctx context.Context) (admin.Resource, error) {
@@ -76,10 +69,7 @@ func (s *service) createResource(ctx context.Context, actor admin.Actor, in *cre
 		}
 		return read("")
 	}, read)
-	if err != nil {
-		return nil, err
-	}
-	return &createdResource{s.api.Location("/v1/resources/" + url.PathEscape(made.Name)), rest.ETag(made.Version), made}, nil
+	return newAt(s, "/v1/resources/", made.Name, made.Version, made, err)
 }
 
 var errOfSettings = conflict("The resource is one of the server's settings, which nothing else changes.")

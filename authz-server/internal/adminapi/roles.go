@@ -3,7 +3,6 @@ package adminapi
 import (
 	"context"
 	"errors"
-	"net/url"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/store"
@@ -121,21 +120,12 @@ type createGroupInput struct {
 	}
 }
 
-type createdGroup struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     admin.Group
-}
-
-func (s *service) createGroup(ctx context.Context, actor admin.Actor, in *createGroupInput) (*createdGroup, error) {
+func (s *service) createGroup(ctx context.Context, actor admin.Actor, in *createGroupInput) (*createdVersion[admin.Group], error) {
 	b := in.Body
 	made, err := once(ctx, s, in.CreateInput, "create-group", b, func(ctx context.Context) (admin.Group, error) {
 		return s.admin.CreateGroup(ctx, actor, b.Name, b.ExternalID, b.Reason.Reason)
 	}, func(id string) (admin.Group, error) { return s.admin.Group(ctx, actor, id) })
-	if err != nil {
-		return nil, err
-	}
-	return &createdGroup{s.api.Location("/v1/groups/" + url.PathEscape(made.ID)), rest.ETag(made.Version), made}, nil
+	return newAt(s, "/v1/groups/", made.ID, made.Version, made, err)
 }
 
 func group(g admin.Group, err error) (*versioned[admin.Group], error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/url"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -196,13 +195,7 @@ func (newUpstream) Schema(r huma.Registry) *huma.Schema {
 	})
 }
 
-type createdUpstream struct {
-	Location string `header:"Location" doc:"Where it is."`
-	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
-	Body     admin.Upstream
-}
-
-func (s *service) createUpstream(ctx context.Context, actor admin.Actor, in *createUpstreamInput) (*createdUpstream, error) {
+func (s *service) createUpstream(ctx context.Context, actor admin.Actor, in *createUpstreamInput) (*createdVersion[admin.Upstream], error) {
 	more, apply, err := in.Body.read()
 	if err != nil {
 		return nil, err
@@ -218,10 +211,7 @@ func (s *service) createUpstream(ctx context.Context, actor admin.Actor, in *cre
 	made, err := once(ctx, s, in.CreateInput, "create-upstream", in.Body, func(ctx context.Context) (admin.Upstream, error) {
 		return s.admin.CreateUpstream(ctx, actor, wish, more.Reason)
 	}, func(string) (admin.Upstream, error) { return s.admin.Upstream(ctx, actor, b.Name) })
-	if err != nil {
-		return nil, err
-	}
-	return &createdUpstream{s.api.Location("/v1/upstreams/" + url.PathEscape(made.Name)), rest.ETag(made.Version), made}, nil
+	return newAt(s, "/v1/upstreams/", made.Name, made.Version, made, err)
 }
 
 type updateUpstreamInput struct {
@@ -239,15 +229,9 @@ func (s *service) updateUpstream(ctx context.Context, actor admin.Actor, in *upd
 		return nil, err
 	}
 	before, err := s.admin.Upstream(ctx, actor, string(in.Name))
-	if err == nil {
-		err = rest.RequireMatch(in.IfMatch, before.Version)
-	}
+	version, err := seen(in.IfMatch, before.Version, err)
 	if err != nil {
 		return nil, err
-	}
-	version := before.Version
-	if in.IfMatch == "*" {
-		version = ""
 	}
 	change := admin.UpstreamChange{Settings: apply, Secret: more.Secret, Disabled: more.Disabled}
 	return upstreamAnswer(s.admin.UpdateUpstream(ctx, actor, before.Name, version, change, more.Reason))
