@@ -89,7 +89,8 @@ const MaxReason = 200
 
 // checkReason checks the words in which an actor says why.
 func checkReason(reason string) error {
-	if utf8.RuneCountInString(reason) > MaxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
+	if utf8.RuneCountInString(reason) > MaxReason || !utf8.ValidString(reason) ||
+		strings.ContainsFunc(reason, unicode.IsControl) {
 		return wrong("reason", "must be one line of at most 200 characters")
 	}
 	return nil
@@ -164,7 +165,9 @@ func (a *Admin) read(ctx context.Context, actor Actor, do Action) error {
 // change runs f in one transaction, in which the actor is still what let them in. What f records in
 // the audit log has the actor and the reason. f asks may again if it finds a target that may be
 // administrative.
-func (a *Admin) change(ctx context.Context, actor Actor, do Action, reason string, f func(ctx context.Context) error) error {
+func (a *Admin) change(
+	ctx context.Context, actor Actor, do Action, reason string, f func(ctx context.Context) error,
+) error {
 	if err := a.may(actor, do, Target{}); err != nil {
 		return err
 	}
@@ -266,7 +269,8 @@ func administrative(r roles.Role) bool { return r.Resource == roles.Admin.Resour
 // cursorOf is where a list that is ordered by times goes on: after what is known by that time and
 // those keys.
 func cursorOf(at time.Time, keys ...string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at.UnixMicro(), 36) + "\x00" + strings.Join(keys, "\x00")))
+	plain := strconv.FormatInt(at.UnixMicro(), 36) + "\x00" + strings.Join(keys, "\x00")
+	return base64.RawURLEncoding.EncodeToString([]byte(plain))
 }
 
 // readCursor reads what cursorOf wrote, with that many keys. An empty text is the beginning.

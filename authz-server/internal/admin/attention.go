@@ -69,7 +69,9 @@ func (a *Admin) lookAtQueues(ctx context.Context) (all []Attention, err error) {
 			return nil, err
 		}
 		if given.Count > 0 {
-			all = append(all, Attention{What: QueueFailing, About: kind, Count: given.Count, Since: given.Oldest, Error: given.LastError})
+			all = append(all, Attention{
+				What: QueueFailing, About: kind, Count: given.Count, Since: given.Oldest, Error: given.LastError,
+			})
 		}
 		depth, err := a.Store.Outbox.Depth(ctx, kind)
 		if err != nil {
@@ -88,9 +90,13 @@ func (a *Admin) lookAtStreams(ctx context.Context) (all []Attention, err error) 
 		one := &found[i]
 		switch {
 		case !one.FailingSince.IsZero():
-			all = append(all, Attention{What: StreamFailing, About: one.ID, Count: one.Attempts, Since: one.FailingSince, Error: one.LastError})
+			all = append(all, Attention{
+				What: StreamFailing, About: one.ID, Count: one.Attempts, Since: one.FailingSince, Error: one.LastError,
+			})
 		case one.Status != streams.Enabled:
-			all = append(all, Attention{What: StreamStopped, About: one.ID, Count: one.Dropped, Since: one.UpdatedAt, Error: one.Reason})
+			all = append(all, Attention{
+				What: StreamStopped, About: one.ID, Count: one.Dropped, Since: one.UpdatedAt, Error: one.Reason,
+			})
 		}
 	}
 	return all, err

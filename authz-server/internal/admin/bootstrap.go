@@ -52,7 +52,9 @@ func (a *Admin) Bootstrap(ctx context.Context, actor Actor, reason string) (link
 			return err
 		}
 		link = a.Issuer.URL("/signup?" + url.Values{"invitation": {secret}}.Encode())
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.BootstrapLinked, Target: audit.Target{Kind: "invitation", ID: made.ID}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.BootstrapLinked, Target: audit.Target{Kind: "invitation", ID: made.ID},
+		})
 	})
 	return link, expires, err
 }

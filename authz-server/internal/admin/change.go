@@ -23,8 +23,11 @@ type PersonChange struct {
 // [Admin.EnablePerson], all or nothing. version is that of the [Account] that the actor has seen;
 // empty: any. [store.ErrStale]: it is another by now. [store.ErrExists]: another account has the
 // address.
-func (a *Admin) ChangePerson(ctx context.Context, actor Actor, id, version string, c PersonChange, reason string) error {
-	return a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, before accounts.User) error {
+func (a *Admin) ChangePerson(
+	ctx context.Context, actor Actor, id, version string, c PersonChange, reason string,
+) error {
+	do := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, before accounts.User) error {
 		if version != "" && version != versionOf(before.UpdatedAt) {
 			return store.ErrStale
 		}
@@ -46,7 +49,9 @@ func (a *Admin) ChangePerson(ctx context.Context, actor Actor, id, version strin
 	})
 }
 
-func (a *Admin) changeEmail(ctx context.Context, actor Actor, before accounts.User, c PersonChange, reason string) error {
+func (a *Admin) changeEmail(
+	ctx context.Context, actor Actor, before accounts.User, c PersonChange, reason string,
+) error {
 	switch {
 	case c.Email != nil && *c.Email != before.Email:
 		return a.SetEmail(ctx, actor, before.ID, *c.Email, c.EmailVerified != nil && *c.EmailVerified, reason)
@@ -60,7 +65,8 @@ func (a *Admin) changeEmail(ctx context.Context, actor Actor, before accounts.Us
 
 // ChangeClient changes a client by [Admin.UpdateClient], [Admin.DisableClient] and
 // [Admin.EnableClient], all or nothing. A nil disabled leaves it as it is.
-func (a *Admin) ChangeClient(ctx context.Context, actor Actor, id, version string, members client.Patch, disabled *bool, reason string,
+func (a *Admin) ChangeClient(
+	ctx context.Context, actor Actor, id, version string, members client.Patch, disabled *bool, reason string,
 ) (changed directory.Issued, err error) {
 	after := func(c client.Client) client.Client {
 		members.Apply(&c)
@@ -121,7 +127,9 @@ func (a *Admin) IdentitiesOf(ctx context.Context, actor Actor, id string) (all [
 }
 
 // seeing runs f, which reads what is known of a person, and notes that the actor saw it.
-func (a *Admin) seeing(ctx context.Context, actor Actor, id, what string, f func(ctx context.Context, user accounts.User) error) error {
+func (a *Admin) seeing(
+	ctx context.Context, actor Actor, id, what string, f func(ctx context.Context, user accounts.User) error,
+) error {
 	return a.change(ctx, actor, ReadPersonal, "", func(ctx context.Context) error {
 		user, err := a.Store.Users.User(ctx, id)
 		if err != nil {
@@ -148,7 +156,10 @@ func (a *Admin) ConsentsOf(ctx context.Context, actor Actor, id string) ([]Conse
 	found, err := a.Store.Consents.Connections(ctx, id)
 	all := []Consent{}
 	for _, c := range found {
-		all = append(all, Consent{UserID: id, ClientID: c.ClientID, Scope: c.Scope, Declined: c.Declined, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt})
+		all = append(all, Consent{
+			UserID: id, ClientID: c.ClientID, Scope: c.Scope, Declined: c.Declined, CreatedAt: c.CreatedAt,
+			UpdatedAt: c.UpdatedAt,
+		})
 	}
 	return all, err
 }

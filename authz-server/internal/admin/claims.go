@@ -76,7 +76,8 @@ func (a *Admin) Profile(ctx context.Context, actor Actor, id string) (Account, a
 // EditPerson changes what an account says of its person, as [PatchClaims] does. version is that of
 // the [Account] that the actor has seen; empty: any. [store.ErrStale]: it is another by now.
 func (a *Admin) EditPerson(ctx context.Context, actor Actor, id, version string, patch []byte, reason string) error {
-	return a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, before accounts.User) error {
+	do := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, before accounts.User) error {
 		if version != "" && version != versionOf(before.UpdatedAt) {
 			return store.ErrStale
 		}
@@ -105,7 +106,8 @@ func (a *Admin) SetEmail(ctx context.Context, actor Actor, id, email string, ver
 	if err != nil {
 		return wrong("email", err.Error())
 	}
-	return a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, before accounts.User) error {
+	do := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, before accounts.User) error {
 		if err := a.Store.Users.SetEmail(ctx, id, email); err != nil {
 			return err
 		}

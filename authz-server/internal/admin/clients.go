@@ -60,11 +60,15 @@ func (a *Admin) onClient(ctx context.Context, actor Actor, do Action, id, reason
 }
 
 func (a *Admin) noteClient(ctx context.Context, kind audit.Kind, c client.Client, detail map[string]any) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "client", ID: c.ID, Label: c.Name}, Detail: detail})
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Target: audit.Target{Kind: "client", ID: c.ID, Label: c.Name}, Detail: detail,
+	})
 }
 
 // Clients lists clients by their ids, starting after an id ("" starts at the first).
-func (a *Admin) ListClients(ctx context.Context, actor Actor, after string, limit int) (page Page[client.Client], err error) {
+func (a *Admin) ListClients(
+	ctx context.Context, actor Actor, after string, limit int,
+) (page Page[client.Client], err error) {
 	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
@@ -88,7 +92,9 @@ func ClientVersion(c client.Client) string { return strconv.FormatInt(c.UpdatedA
 
 // CreateClient registers a client, as [directory.Clients.Create] does. Its secret is shown now, and
 // never again.
-func (a *Admin) CreateClient(ctx context.Context, actor Actor, id string, members client.Patch, reason string) (made directory.Issued, err error) {
+func (a *Admin) CreateClient(
+	ctx context.Context, actor Actor, id string, members client.Patch, reason string,
+) (made directory.Issued, err error) {
 	var c client.Client
 	members.Apply(&c)
 	do := Change
@@ -111,7 +117,9 @@ func (a *Admin) CreateClient(ctx context.Context, actor Actor, id string, member
 
 // UpdateClient changes some members of a client, as [directory.Clients.Update] does. version is the
 // [ClientVersion] that the actor has seen; empty: any. [store.ErrStale]: it is another by now.
-func (a *Admin) UpdateClient(ctx context.Context, actor Actor, id, version string, members client.Patch, reason string) (changed directory.Issued, err error) {
+func (a *Admin) UpdateClient(
+	ctx context.Context, actor Actor, id, version string, members client.Patch, reason string,
+) (changed directory.Issued, err error) {
 	patched := func(c client.Client) client.Client {
 		members.Apply(&c)
 		return c
@@ -149,7 +157,9 @@ func (a *Admin) CheckClient(ctx context.Context, actor Actor, members client.Pat
 
 // ReplaceClient replaces all metadata of a client by a JSON object, as [directory.Clients.ReplaceAll]
 // does. version is as for UpdateClient.
-func (a *Admin) ReplaceClient(ctx context.Context, actor Actor, id, version string, metadata []byte, reason string) (changed directory.Issued, err error) {
+func (a *Admin) ReplaceClient(
+	ctx context.Context, actor Actor, id, version string, metadata []byte, reason string,
+) (changed directory.Issued, err error) {
 	wanted, _, err := client.Decode(metadata)
 	if err != nil {
 		return changed, err
@@ -182,7 +192,9 @@ func (a *Admin) ClientSecrets(ctx context.Context, actor Actor, id string) ([]re
 // DeleteClient removes a client with its secrets, grants and consents, and returns how many there
 // were. It is gone for everybody at once; what people gave it follows in batches, in [Admin.Together]
 // after all.
-func (a *Admin) DeleteClient(ctx context.Context, actor Actor, id, reason string) (gone store.DeletedClient, err error) {
+func (a *Admin) DeleteClient(
+	ctx context.Context, actor Actor, id, reason string,
+) (gone store.DeletedClient, err error) {
 	if err := a.onClient(ctx, actor, Change, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if err := a.Store.Clients.MarkRemoved(ctx, id); err != nil {
 			return err
@@ -224,7 +236,9 @@ func (a *Admin) EnableClient(ctx context.Context, actor Actor, id, reason string
 
 // RotateSecret gives a client a new secret, which is shown now and never again; the older ones go on
 // working for overlap.
-func (a *Admin) RotateSecret(ctx context.Context, actor Actor, id string, overlap time.Duration, reason string) (rotated directory.Issued, err error) {
+func (a *Admin) RotateSecret(
+	ctx context.Context, actor Actor, id string, overlap time.Duration, reason string,
+) (rotated directory.Issued, err error) {
 	err = a.onClient(ctx, actor, ChangeSecrets, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if rotated, err = a.Config.Clients.RotateSecret(ctx, id, overlap); err != nil {
 			return field(err)
@@ -237,7 +251,9 @@ func (a *Admin) RotateSecret(ctx context.Context, actor Actor, id string, overla
 // RotateRegistrationToken gives a client that registered itself a new registration access token,
 // which is shown now and never again, in place of the one that it has. The errors are those of
 // [directory.Clients.RotateRegistrationToken].
-func (a *Admin) RotateRegistrationToken(ctx context.Context, actor Actor, id, reason string) (rotated directory.Issued, err error) {
+func (a *Admin) RotateRegistrationToken(
+	ctx context.Context, actor Actor, id, reason string,
+) (rotated directory.Issued, err error) {
 	err = a.onClient(ctx, actor, ChangeSecrets, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if rotated, err = a.Config.Clients.RotateRegistrationToken(ctx, id); err != nil {
 			return err
@@ -249,8 +265,11 @@ func (a *Admin) RotateRegistrationToken(ctx context.Context, actor Actor, id, re
 
 // RotateCompromised is RotateSecret for a secret that somebody else knows: everything that the
 // client has ends, its registration access token too. A stream of events that is pushed to it waits
-// until it, or an operator, has looked at where it goes. Call [store.Store.RemoveEnded] afterwards, or leave it to a server.
-func (a *Admin) RotateCompromised(ctx context.Context, actor Actor, id, reason string) (rotated directory.Issued, err error) {
+// until it, or an operator, has looked at where it goes. Call [store.Store.RemoveEnded] afterwards, or
+// leave it to a server.
+func (a *Admin) RotateCompromised(
+	ctx context.Context, actor Actor, id, reason string,
+) (rotated directory.Issued, err error) {
 	err = a.onClient(ctx, actor, ChangeSecrets, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if rotated, err = a.Config.Clients.RotateCompromised(ctx, id); err != nil {
 			return err
@@ -283,7 +302,9 @@ func (a *Admin) pauseStream(ctx context.Context, clientID string) error {
 
 // ImportClients creates or updates the clients of a file, all of them or none; see
 // [directory.Clients.Import]. Only the machine does it.
-func (a *Admin) ImportClients(ctx context.Context, actor Actor, file []byte, reason string) (done []directory.Imported, err error) {
+func (a *Admin) ImportClients(
+	ctx context.Context, actor Actor, file []byte, reason string,
+) (done []directory.Imported, err error) {
 	if actor.Kind != Machine {
 		return nil, refuse(NeedsMachine)
 	}
@@ -291,7 +312,9 @@ func (a *Admin) ImportClients(ctx context.Context, actor Actor, file []byte, rea
 		if done, err = a.Config.Clients.Import(ctx, file); err != nil {
 			return err
 		}
-		kinds := map[directory.Outcome]audit.Kind{directory.Created: audit.ClientCreated, directory.Updated: audit.ClientChanged}
+		kinds := map[directory.Outcome]audit.Kind{
+			directory.Created: audit.ClientCreated, directory.Updated: audit.ClientChanged,
+		}
 		for _, one := range done {
 			if kind, ok := kinds[one.Outcome]; ok {
 				detail := changeOf(one.Before, one.After)

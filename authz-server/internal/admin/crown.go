@@ -51,7 +51,8 @@ func (a *Admin) crownMembers(ctx context.Context, g roles.Group, held []string) 
 		return err
 	}
 	if len(ids) > MaxMembersChanged {
-		return wrong("roles", fmt.Sprintf("cannot make administrators of a group with more than %d members", MaxMembersChanged))
+		return wrong("roles",
+			fmt.Sprintf("cannot make administrators of a group with more than %d members", MaxMembersChanged))
 	}
 	for _, id := range ids {
 		if err := a.crownMember(ctx, g, id); err != nil {
@@ -69,8 +70,9 @@ func (a *Admin) crownMember(ctx context.Context, g roles.Group, userID string) e
 		return store.IgnoreNotFound(err) // gone this moment
 	}
 	held, err := a.Store.Roles.Of(ctx, userID)
+	another := func(name string) bool { return name != g.Name }
 	if err != nil || slices.ContainsFunc(held, func(h roles.Held) bool {
-		return administrative(h.Role) && (h.Direct || slices.ContainsFunc(h.Groups, func(name string) bool { return name != g.Name }))
+		return administrative(h.Role) && (h.Direct || slices.ContainsFunc(h.Groups, another))
 	}) {
 		return err
 	}

@@ -81,7 +81,9 @@ func (a *Admin) grants(ctx context.Context, actor Actor, after string, limit int
 
 // ConsentsTo lists what people allowed a client, the oldest first. What one person allowed is in
 // [Known].
-func (a *Admin) ConsentsTo(ctx context.Context, actor Actor, clientID, after string, limit int) (page Page[Consent], err error) {
+func (a *Admin) ConsentsTo(
+	ctx context.Context, actor Actor, clientID, after string, limit int,
+) (page Page[Consent], err error) {
 	if err := a.read(ctx, actor, ReadPersonal); err != nil {
 		return page, err
 	}
@@ -122,7 +124,9 @@ func (a *Admin) RevokeGrantOf(ctx context.Context, actor Actor, userID, id, reas
 		if !revoked {
 			return store.ErrNotFound
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.GrantRevoked, Person: user.ID, Target: audit.Target{Kind: "grant", ID: id, Label: user.Email}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.GrantRevoked, Person: user.ID, Target: audit.Target{Kind: "grant", ID: id, Label: user.Email},
+		})
 	})
 }
 
@@ -137,7 +141,9 @@ func (a *Admin) WithdrawConsent(ctx context.Context, actor Actor, userID, client
 		if err := a.Store.Consents.WithdrawConsent(ctx, userID, clientID); err != nil {
 			return err
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.ConsentWithdrawn, Person: userID, Target: audit.Target{Kind: "client", ID: clientID}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.ConsentWithdrawn, Person: userID, Target: audit.Target{Kind: "client", ID: clientID},
+		})
 	})
 }
 

@@ -11,7 +11,9 @@ import (
 
 // SetGroupRoles replaces the roles of a group, all or nothing, and returns those of before: its members
 // get what is new, and lose what is gone, with the tokens that say so, which are revoked in batches.
-func (a *Admin) SetGroupRoles(ctx context.Context, actor Actor, id string, all []roles.Role, reason string) (before []roles.Role, err error) {
+func (a *Admin) SetGroupRoles(
+	ctx context.Context, actor Actor, id string, all []roles.Role, reason string,
+) (before []roles.Role, err error) {
 	do := Change
 	if slices.ContainsFunc(all, administrative) {
 		do = Crown
@@ -20,7 +22,9 @@ func (a *Admin) SetGroupRoles(ctx context.Context, actor Actor, id string, all [
 		if before, err = a.Store.Roles.GroupRoles(ctx, id); err != nil {
 			return err
 		}
-		change := func(kind audit.Kind, from, to []roles.Role, one func(ctx context.Context, groupID string, r roles.Role) error) error {
+		change := func(
+			kind audit.Kind, from, to []roles.Role, one func(ctx context.Context, groupID string, r roles.Role) error,
+		) error {
 			for i, r := range to {
 				if slices.Contains(from, r) || slices.Contains(to[:i], r) {
 					continue

@@ -31,7 +31,9 @@ func definitionOf(d roles.Definition) RoleDefinition {
 }
 
 // RoleDefinitions lists the roles that there are, starting after one (the zero Role starts at the first).
-func (a *Admin) RoleDefinitions(ctx context.Context, actor Actor, after roles.Role, limit int) (page Page[RoleDefinition], err error) {
+func (a *Admin) RoleDefinitions(
+	ctx context.Context, actor Actor, after roles.Role, limit int,
+) (page Page[RoleDefinition], err error) {
 	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
@@ -77,7 +79,8 @@ func (a *Admin) scopesOf(ctx context.Context, resource string) ([]string, error)
 		}
 		names = append(names, one.Name)
 	}
-	return nil, wrong("resource", fmt.Sprintf("must be one that there is: there is no resource %q; there are %s", resource, strings.Join(names, ", ")))
+	return nil, wrong("resource", fmt.Sprintf("must be one that there is: there is no resource %q; there are %s",
+		resource, strings.Join(names, ", ")))
 }
 
 // definitionError says which part of a definition is wrong.
@@ -128,7 +131,9 @@ type RoleChange struct {
 //
 // [roles.ErrUnknown]: there is no such role. [store.ErrStale]: it is another by now.
 // [roles.ErrBuiltin]: its scopes have to stay.
-func (a *Admin) RedefineRole(ctx context.Context, actor Actor, r roles.Role, version string, change RoleChange, reason string) error {
+func (a *Admin) RedefineRole(
+	ctx context.Context, actor Actor, r roles.Role, version string, change RoleChange, reason string,
+) error {
 	if err := a.change(ctx, actor, crowning(r, Change), reason, func(ctx context.Context) error {
 		d, err := a.Store.Roles.Definition(ctx, r)
 		if err != nil {
@@ -189,8 +194,10 @@ type Group struct {
 }
 
 func groupOf(g roles.Group, its []roles.Role) Group {
-	return Group{ID: g.ID, Name: g.Name, ExternalID: g.ExternalID, Roles: append([]roles.Role{}, its...), CreatedAt: g.CreatedAt,
-		UpdatedAt: g.UpdatedAt, Version: strconv.FormatInt(g.Version, 36)}
+	return Group{
+		ID: g.ID, Name: g.Name, ExternalID: g.ExternalID, Roles: append([]roles.Role{}, its...),
+		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, Version: strconv.FormatInt(g.Version, 36),
+	}
 }
 
 // Groups lists groups by their names, starting after a cursor. Their roles are not there.
@@ -249,7 +256,9 @@ func (a *Admin) Members(ctx context.Context, actor Actor, id, after string, limi
 }
 
 // MemberAccounts is Members with their accounts, at most 100 of them.
-func (a *Admin) MemberAccounts(ctx context.Context, actor Actor, id, after string, limit int) (page Page[Account], err error) {
+func (a *Admin) MemberAccounts(
+	ctx context.Context, actor Actor, id, after string, limit int,
+) (page Page[Account], err error) {
 	ids, err := a.Members(ctx, actor, id, after, min(limit, 100))
 	page = Page[Account]{Items: []Account{}, Next: ids.Next}
 	for _, one := range ids.Items {
@@ -281,7 +290,9 @@ func (a *Admin) GroupsWith(ctx context.Context, actor Actor, r roles.Role) ([]Gr
 // onGroup runs f, an operation on a group, which nobody else changes meanwhile. If the group makes
 // administrators, it is a [Crown], and one who can log in must be left. If it does so only since f, its
 // members become administrators in the same transaction, by crownMembers.
-func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error) error {
+func (a *Admin) onGroup(
+	ctx context.Context, actor Actor, do Action, id, reason string, f func(ctx context.Context, g roles.Group) error,
+) error {
 	return a.change(ctx, actor, do, reason, func(ctx context.Context) (err error) {
 		var members []string
 		if do == Crown { // rows of people are locked before the group's, as everywhere
@@ -317,8 +328,12 @@ func (a *Admin) onGroup(ctx context.Context, actor Actor, do Action, id, reason 
 	})
 }
 
-func (a *Admin) noteGroup(ctx context.Context, kind audit.Kind, g roles.Group, person accounts.User, detail map[string]any) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Person: person.ID, Target: audit.Target{Kind: "group", ID: g.ID, Label: g.Name}, Detail: detail})
+func (a *Admin) noteGroup(
+	ctx context.Context, kind audit.Kind, g roles.Group, person accounts.User, detail map[string]any,
+) error {
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Person: person.ID, Target: audit.Target{Kind: "group", ID: g.ID, Label: g.Name}, Detail: detail,
+	})
 }
 
 // CreateGroup makes a group without members and roles. [store.ErrExists]: there is one of that name.
@@ -344,8 +359,11 @@ func (a *Admin) CreateGroup(ctx context.Context, actor Actor, name, externalID, 
 // EditGroup changes a group's name and external id. version is that of the [Group] that the actor
 // has seen; empty: any. [store.ErrStale]: it is another by now. [store.ErrExists]: another group has
 // that name.
-func (a *Admin) EditGroup(ctx context.Context, actor Actor, id, version, name, externalID, reason string) (edited Group, err error) {
-	err = a.onGroup(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, before roles.Group) error {
+func (a *Admin) EditGroup(
+	ctx context.Context, actor Actor, id, version, name, externalID, reason string,
+) (edited Group, err error) {
+	do := provisioning(actor, Change)
+	err = a.onGroup(ctx, actor, do, id, reason, func(ctx context.Context, before roles.Group) error {
 		if version != "" && version != groupOf(before, nil).Version {
 			return store.ErrStale
 		}
@@ -368,7 +386,8 @@ func (a *Admin) EditGroup(ctx context.Context, actor Actor, id, version, name, e
 // RemoveGroup removes a group: its members lose what they had by it, and tokens that say so are
 // revoked, in batches.
 func (a *Admin) RemoveGroup(ctx context.Context, actor Actor, id, reason string) error {
-	if err := a.onGroup(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, g roles.Group) error {
+	do := provisioning(actor, Change)
+	if err := a.onGroup(ctx, actor, do, id, reason, func(ctx context.Context, g roles.Group) error {
 		if err := a.Store.Roles.RemoveGroup(ctx, id); err != nil {
 			return err
 		}

@@ -15,7 +15,9 @@ import (
 //
 // [store.ErrNotFound]: they have no such identity. [upstreams.ErrLastWay]: they have no password, no
 // passkey and no other upstream that is enabled; with anyway, they have to reset their password.
-func (a *Admin) UnlinkIdentity(ctx context.Context, actor Actor, id, identity string, anyway bool, reason string) error {
+func (a *Admin) UnlinkIdentity(
+	ctx context.Context, actor Actor, id, identity string, anyway bool, reason string,
+) error {
 	return a.onPerson(ctx, actor, Change, id, reason, func(ctx context.Context, user accounts.User) error {
 		unlink := a.Store.Upstreams.Unlink
 		if anyway {
@@ -31,7 +33,9 @@ func (a *Admin) UnlinkIdentity(ctx context.Context, actor Actor, id, identity st
 
 // Identity returns who a person is at an upstream, and whether they have no other way to log in.
 // [store.ErrNotFound]: they are nobody there.
-func (a *Admin) Identity(ctx context.Context, actor Actor, id, identity string) (one KnownIdentity, only bool, err error) {
+func (a *Admin) Identity(
+	ctx context.Context, actor Actor, id, identity string,
+) (one KnownIdentity, only bool, err error) {
 	if err := a.read(ctx, actor, ReadPersonal); err != nil {
 		return one, false, err
 	}

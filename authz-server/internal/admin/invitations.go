@@ -40,7 +40,9 @@ type NewInvitation struct {
 // Invite makes an invitation for one account, and returns its link, which is shown now and never
 // again; or it sends the link, and returns none. One that makes an administrator is worth nothing when
 // whoever made it is none any more. [store.ErrExists]: the address has an account.
-func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reason string) (made accounts.Invitation, link string, err error) {
+func (a *Admin) Invite(
+	ctx context.Context, actor Actor, in NewInvitation, reason string,
+) (made accounts.Invitation, link string, err error) {
 	do := Change
 	if slices.ContainsFunc(in.Roles, administrative) {
 		do = Crown
@@ -52,7 +54,8 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 	case in.Lifetime < MinInvitation || in.Lifetime > MaxInvitation:
 		return made, "", wrong("expires_in", fmt.Sprintf("must be from %s to %s", MinInvitation, MaxInvitation))
 	case do == Crown && in.Lifetime > MaxAdministrators:
-		return made, "", wrong("expires_in", fmt.Sprintf("must be at most %s for one that makes an administrator", MaxAdministrators))
+		return made, "", wrong("expires_in",
+			fmt.Sprintf("must be at most %s for one that makes an administrator", MaxAdministrators))
 	case in.Send && in.Email == "":
 		return made, "", wrong("send", "needs an address")
 	}
@@ -98,8 +101,10 @@ func (a *Admin) Invite(ctx context.Context, actor Actor, in NewInvitation, reaso
 				return err
 			}
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InvitationMade, Target: audit.Target{Kind: "invitation", ID: made.ID, Label: made.Email},
-			Detail: map[string]any{"mailed": in.Send, "roles": roles.Names(in.Roles)}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.InvitationMade, Target: audit.Target{Kind: "invitation", ID: made.ID, Label: made.Email},
+			Detail: map[string]any{"mailed": in.Send, "roles": roles.Names(in.Roles)},
+		})
 	})
 	if err == nil && in.Send && a.SendNow != nil { // which takes as long as the mail server likes
 		if err = a.SendNow(ctx, in.Email, in.Language, mail.Invitation{Link: link}); err != nil {
@@ -132,7 +137,9 @@ func (a *Admin) free(ctx context.Context, email string) error {
 
 // Invitations lists invitations by their ids, those that were used or expired lately too, starting
 // after an id.
-func (a *Admin) Invitations(ctx context.Context, actor Actor, after string, limit int) (page Page[accounts.Invitation], err error) {
+func (a *Admin) Invitations(
+	ctx context.Context, actor Actor, after string, limit int,
+) (page Page[accounts.Invitation], err error) {
 	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
@@ -162,6 +169,8 @@ func (a *Admin) WithdrawInvitation(ctx context.Context, actor Actor, id, reason 
 		if err := a.may(actor, Change, Target{Administrative: slices.ContainsFunc(gone.Roles, administrative)}); err != nil {
 			return err // which undoes it
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InvitationWithdrawn, Target: audit.Target{Kind: "invitation", ID: id}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.InvitationWithdrawn, Target: audit.Target{Kind: "invitation", ID: id},
+		})
 	})
 }

@@ -78,7 +78,8 @@ func (a *Admin) EntrustGroup(ctx context.Context, actor Actor, id, directory, re
 		if err := a.Store.Roles.SetKeeper(ctx, directory, id); err != nil {
 			return err
 		}
-		return a.noteGroup(ctx, audit.GroupEntrusted, g, accounts.User{}, map[string]any{"directory": directory, "before": before})
+		detail := map[string]any{"directory": directory, "before": before}
+		return a.noteGroup(ctx, audit.GroupEntrusted, g, accounts.User{}, detail)
 	})
 }
 

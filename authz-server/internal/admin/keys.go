@@ -97,7 +97,9 @@ func (a *Admin) WithdrawKeys(ctx context.Context, actor Actor, w keys.Withdrawal
 			return err
 		}
 		for _, kid := range w.KIDs {
-			if err := a.Audit.Record(ctx, audit.Entry{Kind: audit.KeyWithdrawn, Target: audit.Target{Kind: "key", ID: kid}}); err != nil {
+			if err := a.Audit.Record(ctx, audit.Entry{
+				Kind: audit.KeyWithdrawn, Target: audit.Target{Kind: "key", ID: kid},
+			}); err != nil {
 				return err
 			}
 		}

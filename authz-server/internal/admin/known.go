@@ -207,7 +207,9 @@ func (a *Admin) knownFactors(ctx context.Context, user accounts.User, k *Known) 
 	k.Passkeys = []KnownPasskey{}
 	passkeys, err := a.Store.Passkeys.Passkeys(ctx, user.ID)
 	for _, p := range passkeys {
-		k.Passkeys = append(k.Passkeys, KnownPasskey{p.ID, p.Name, p.AAGUID, p.BackupEligible, p.CreatedAt, p.UsedAt, p.ClonedAt})
+		k.Passkeys = append(k.Passkeys, KnownPasskey{
+			p.ID, p.Name, p.AAGUID, p.BackupEligible, p.CreatedAt, p.UsedAt, p.ClonedAt,
+		})
 	}
 	if err != nil {
 		return err
@@ -227,7 +229,9 @@ func (a *Admin) knownLogins(ctx context.Context, user accounts.User, k *Known) e
 		return err
 	}
 	for _, s := range sessions {
-		k.Sessions = append(k.Sessions, KnownSession{s.ID, s.AuthTime, s.AMR, s.ACR, s.Address, s.SeenAddress, s.UserAgent, s.SeenAt, s.ExpiresAt})
+		k.Sessions = append(k.Sessions, KnownSession{
+			s.ID, s.AuthTime, s.AMR, s.ACR, s.Address, s.SeenAddress, s.UserAgent, s.SeenAt, s.ExpiresAt,
+		})
 	}
 	browsers, err := a.Store.Browsers.KnownBrowsers(ctx, user.ID)
 	if err != nil {

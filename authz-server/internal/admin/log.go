@@ -65,7 +65,8 @@ func (a *Admin) Log(ctx context.Context, actor Actor, q LogQuery) (page Page[Log
 		return page, err
 	}
 	all, err := a.Audit.List(ctx, auditlog.Filter{
-		UserID: q.Person, ActorID: q.Client, TargetID: q.Target, Kind: string(q.Kind), Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
+		UserID: q.Person, ActorID: q.Client, TargetID: q.Target, Kind: string(q.Kind),
+		Since: q.Since, Until: q.Until, Before: q.After, Limit: limit + 1,
 	})
 	if err == nil && q.Person != "" {
 		// Whoever goes on reading is noted once an hour: any text is a cursor, and so is none of a page.

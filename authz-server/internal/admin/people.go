@@ -64,7 +64,9 @@ func (a *Admin) keepOne(ctx context.Context, actor Actor, f func(ctx context.Con
 
 // note records what was done to a person.
 func (a *Admin) note(ctx context.Context, kind audit.Kind, user accounts.User, detail map[string]any) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Person: user.ID, Target: audit.Target{Kind: "user", Label: user.Email}, Detail: detail})
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Person: user.ID, Target: audit.Target{Kind: "user", Label: user.Email}, Detail: detail,
+	})
 }
 
 // PeopleQuery chooses accounts.
@@ -271,7 +273,8 @@ func (a *Admin) SetPassword(ctx context.Context, actor Actor, id, password, reas
 // DisablePerson closes an account: its sessions end, and everything that it allowed to applications
 // is revoked.
 func (a *Admin) DisablePerson(ctx context.Context, actor Actor, id, reason string) error {
-	return a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, user accounts.User) error {
+	do := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {
 		if err := a.Store.Users.SetDisabled(ctx, id, true); err != nil {
 			return err
 		}
@@ -281,7 +284,8 @@ func (a *Admin) DisablePerson(ctx context.Context, actor Actor, id, reason strin
 
 // EnablePerson opens a closed account again.
 func (a *Admin) EnablePerson(ctx context.Context, actor Actor, id, reason string) error {
-	return a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, user accounts.User) error {
+	do := provisioning(actor, Change)
+	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {
 		if err := a.Store.Users.SetDisabled(ctx, id, false); err != nil {
 			return err
 		}
@@ -290,7 +294,9 @@ func (a *Admin) EnablePerson(ctx context.Context, actor Actor, id, reason string
 }
 
 // SetRoles replaces the roles that a person was given directly, and returns those of before.
-func (a *Admin) SetRoles(ctx context.Context, actor Actor, id string, all []roles.Role, reason string) (before []roles.Role, err error) {
+func (a *Admin) SetRoles(
+	ctx context.Context, actor Actor, id string, all []roles.Role, reason string,
+) (before []roles.Role, err error) {
 	do := Change
 	if slices.ContainsFunc(all, administrative) {
 		do = Crown
@@ -333,7 +339,9 @@ func (a *Admin) unknownRole(ctx context.Context, err error, all []roles.Role) er
 }
 
 func (a *Admin) noteRole(ctx context.Context, kind audit.Kind, user accounts.User, r roles.Role) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Person: user.ID, Target: audit.Target{Kind: "role", ID: r.String(), Label: user.Email}})
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Person: user.ID, Target: audit.Target{Kind: "role", ID: r.String(), Label: user.Email},
+	})
 }
 
 // GiveRole gives a person a role.
@@ -384,8 +392,10 @@ func (a *Admin) EndSession(ctx context.Context, actor Actor, id, session, reason
 		if err := a.Store.Sessions.EndSessionByAdmin(ctx, id, session); err != nil {
 			return err
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.SessionEnded, Person: id, Target: audit.Target{Kind: "session", ID: session, Label: user.Email},
-			Detail: map[string]any{"how": "by an operator"}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.SessionEnded, Person: id, Target: audit.Target{Kind: "session", ID: session, Label: user.Email},
+			Detail: map[string]any{"how": "by an operator"},
+		})
 	})
 }
 
@@ -419,8 +429,11 @@ type DeletionWish struct {
 }
 
 // DeletePerson has an account deleted, and returns when that is. [store.ErrExists]: it waits already.
-func (a *Admin) DeletePerson(ctx context.Context, actor Actor, id string, wish DeletionWish, reason string) (at time.Time, err error) {
-	err = a.onPerson(ctx, actor, provisioning(actor, Change), id, reason, func(ctx context.Context, user accounts.User) error {
+func (a *Admin) DeletePerson(
+	ctx context.Context, actor Actor, id string, wish DeletionWish, reason string,
+) (at time.Time, err error) {
+	do := provisioning(actor, Change)
+	err = a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {
 		posts := user.DeletePosts
 		if wish.Posts != nil {
 			posts = *wish.Posts

@@ -46,6 +46,8 @@ func (p Provisioner) CountLetter(ctx context.Context, actor Actor, email string)
 
 // Tell tells a person of a change, unless it is one too many within an hour: then the error is a
 // [*FieldError], and the change must not happen.
-func (p Provisioner) Tell(ctx context.Context, actor Actor, user accounts.User, what notices.Kind, detail string) error {
+func (p Provisioner) Tell(
+	ctx context.Context, actor Actor, user accounts.User, what notices.Kind, detail string,
+) error {
 	return p.admin.tell(ctx, actor, user, what, detail)
 }

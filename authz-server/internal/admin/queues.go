@@ -38,7 +38,10 @@ type Delivery struct {
 }
 
 func (a *Admin) deliveryOf(i outbox.Item) Delivery {
-	d := Delivery{ID: i.ID, Kind: i.Kind, Attempts: i.Attempts, Error: i.LastError, CreatedAt: i.CreatedAt, DueAt: i.DueAt, GivenUpAt: i.GivenUpAt}
+	d := Delivery{
+		ID: i.ID, Kind: i.Kind, Attempts: i.Attempts, Error: i.LastError, CreatedAt: i.CreatedAt, DueAt: i.DueAt,
+		GivenUpAt: i.GivenUpAt,
+	}
 	switch i.Kind {
 	case MailQueue:
 		d.Letter = i.Topic
@@ -62,7 +65,9 @@ func checkQueue(kind string) error {
 }
 
 // Deliveries lists what is in a queue by its ids, starting after an id.
-func (a *Admin) Deliveries(ctx context.Context, actor Actor, kind, after string, limit int) (page Page[Delivery], err error) {
+func (a *Admin) Deliveries(
+	ctx context.Context, actor Actor, kind, after string, limit int,
+) (page Page[Delivery], err error) {
 	if err := a.read(ctx, actor, ReadPersonal); err != nil {
 		return page, err
 	}
@@ -155,5 +160,7 @@ func (a *Admin) deliveryTarget(ctx context.Context, i outbox.Item) (Target, erro
 }
 
 func (a *Admin) noteQueue(ctx context.Context, kind, id, how string) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: audit.QueueRetried, Target: audit.Target{Kind: kind, ID: id}, Detail: map[string]any{"how": how}})
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: audit.QueueRetried, Target: audit.Target{Kind: kind, ID: id}, Detail: map[string]any{"how": how},
+	})
 }

@@ -96,7 +96,8 @@ func (r *Repeat) keyed() []byte {
 // in its work, the next one goes on with that, without another change. Once the work is done, the
 // error is [ErrRepeated], and [Repeat.Made] the number.
 func (a *Admin) changeInBatches(
-	ctx context.Context, actor Actor, change func(ctx context.Context) error, work func(ctx context.Context) (int64, error),
+	ctx context.Context, actor Actor, change func(ctx context.Context) error,
+	work func(ctx context.Context) (int64, error),
 ) (int64, error) {
 	r := repeatOf(ctx)
 	err := change(ctx)

@@ -24,7 +24,9 @@ const (
 // ResetLink returns a link by which a person who forgot their password chooses another one. It works
 // once. Only the machine gets one: whoever has it can take the account, unless a second step is set
 // up. [ErrDisabled]: the account is closed.
-func (a *Admin) ResetLink(ctx context.Context, actor Actor, id string, lifetime time.Duration, reason string) (link string, err error) {
+func (a *Admin) ResetLink(
+	ctx context.Context, actor Actor, id string, lifetime time.Duration, reason string,
+) (link string, err error) {
 	if actor.Kind != Machine {
 		return "", refuse(NeedsMachine)
 	}

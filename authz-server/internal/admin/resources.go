@@ -28,12 +28,15 @@ type Resource struct {
 }
 
 func resourceOf(r client.Resource) Resource {
-	return Resource{Name: r.Name, ID: r.ID, Scopes: append([]string{}, r.Scopes...), OwnScopes: append([]string{}, r.OwnScopes...)}
+	return Resource{
+		Name: r.Name, ID: r.ID, Scopes: append([]string{}, r.Scopes...), OwnScopes: append([]string{}, r.OwnScopes...),
+	}
 }
 
 func storedResourceOf(r registry.Resource) Resource {
 	one := resourceOf(r.Resource)
-	one.Description, one.Stored, one.CreatedAt, one.Version = r.Description, true, r.CreatedAt, strconv.FormatInt(r.Version, 36)
+	one.Description, one.Stored, one.CreatedAt = r.Description, true, r.CreatedAt
+	one.Version = strconv.FormatInt(r.Version, 36)
 	return one
 }
 
@@ -77,7 +80,9 @@ type NewResource struct {
 }
 
 func (n NewResource) stored() registry.Resource {
-	return registry.Resource{Resource: client.Resource{Name: n.Name, ID: n.ID, Scopes: n.Scopes}, Description: n.Description}
+	return registry.Resource{
+		Resource: client.Resource{Name: n.Name, ID: n.ID, Scopes: n.Scopes}, Description: n.Description,
+	}
 }
 
 // resourceError says what the store found wrong with a resource.
@@ -108,7 +113,9 @@ func (a *Admin) CreateResource(ctx context.Context, actor Actor, in NewResource,
 
 // onResource runs f, an operation on a stored resource. Those of the settings, such as that by which
 // this server is administered, are never touched.
-func (a *Admin) onResource(ctx context.Context, actor Actor, name, reason string, f func(ctx context.Context, r registry.Resource) error) error {
+func (a *Admin) onResource(
+	ctx context.Context, actor Actor, name, reason string, f func(ctx context.Context, r registry.Resource) error,
+) error {
 	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
 		if slices.ContainsFunc(a.Config.Resources, func(one client.Resource) bool { return one.Name == name }) {
 			return wrong("name", "is that of a resource of the settings, which nothing else changes")

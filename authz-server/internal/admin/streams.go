@@ -60,7 +60,8 @@ type RefusedSet struct {
 func (a *Admin) streamOf(ctx context.Context, one *streams.Stream) (Stream, error) {
 	depth, err := a.Store.Streams.Depth(ctx, one.ID)
 	s := Stream{
-		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint, Events: append([]streams.Type{}, one.Delivered...),
+		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint,
+		Events:      append([]streams.Type{}, one.Delivered...),
 		Description: one.Description, Status: one.Status, Reason: one.Reason, Waiting: depth.Waiting, Refused: depth.Refused,
 		Dropped: one.Dropped, Error: one.LastError,
 	}
@@ -115,7 +116,10 @@ func (a *Admin) StreamDetail(ctx context.Context, actor Actor, id string) (d Str
 			if after = set.ID; set.Attempts == 0 {
 				continue
 			}
-			refused := RefusedSet{ID: set.ID, Type: set.Type, CreatedAt: set.CreatedAt, Attempts: set.Attempts, NextAt: &set.DueAt, Error: set.LastError}
+			refused := RefusedSet{
+				ID: set.ID, Type: set.Type, CreatedAt: set.CreatedAt, Attempts: set.Attempts, NextAt: &set.DueAt,
+				Error: set.LastError,
+			}
 			if !set.GivenUpAt.IsZero() {
 				refused.NextAt, refused.GivenUpAt = nil, &set.GivenUpAt
 			}
@@ -139,7 +143,9 @@ type NewStream struct {
 
 // CreateStream makes the stream of a client. [store.ErrExists]: it has one, or there are as many as
 // there can be. [store.ErrNotFound]: there is no such client.
-func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, in NewStream, reason string) (made streams.Stream, err error) {
+func (a *Admin) CreateStream(
+	ctx context.Context, actor Actor, rules ssf.Rules, in NewStream, reason string,
+) (made streams.Stream, err error) {
 	change := StreamChange{Endpoint: &in.Endpoint, Header: in.Header, Events: in.Events, Description: &in.Description}
 	if len(in.Events) == 0 {
 		change.Events = streams.Types
@@ -157,7 +163,8 @@ func (a *Admin) CreateStream(ctx context.Context, actor Actor, rules ssf.Rules, 
 			return err
 		}
 		if !delivery.MayReceive(&c) {
-			return wrong("client", fmt.Sprintf("may not have a stream: give it the scope %s or %s", delivery.ScopeRead, delivery.ScopeManage))
+			return wrong("client", fmt.Sprintf("may not have a stream: give it the scope %s or %s",
+				delivery.ScopeRead, delivery.ScopeManage))
 		}
 		stream, err := rules.New(&c, wish)
 		if err != nil {
@@ -226,7 +233,9 @@ func streamError(err error) error {
 }
 
 // UpdateStream changes the stream of a client. [ErrServiceStream]: it is the server's own.
-func (a *Admin) UpdateStream(ctx context.Context, actor Actor, rules ssf.Rules, id string, change StreamChange, reason string) error {
+func (a *Admin) UpdateStream(
+	ctx context.Context, actor Actor, rules ssf.Rules, id string, change StreamChange, reason string,
+) error {
 	return a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
 		if one.Own() {
 			return ErrServiceStream
@@ -279,12 +288,16 @@ func withoutQuery(address string) string {
 }
 
 func (a *Admin) noteStream(ctx context.Context, kind audit.Kind, s streams.Stream, detail map[string]any) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "stream", ID: s.ID, Label: s.ClientID + s.Service}, Detail: detail})
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Target: audit.Target{Kind: "stream", ID: s.ID, Label: s.ClientID + s.Service}, Detail: detail,
+	})
 }
 
 // onStream runs f with a stream. That of an administrative client is administrative too, and so are
 // the server's own, by which services learn that somebody lost a role or is gone.
-func (a *Admin) onStream(ctx context.Context, actor Actor, id, reason string, f func(ctx context.Context, one streams.Stream) error) error {
+func (a *Admin) onStream(
+	ctx context.Context, actor Actor, id, reason string, f func(ctx context.Context, one streams.Stream) error,
+) error {
 	return a.change(ctx, actor, Change, reason, func(ctx context.Context) error {
 		one, err := a.Store.Streams.Stream(ctx, id)
 		if err != nil {
@@ -311,7 +324,9 @@ func (a *Admin) onStream(ctx context.Context, actor Actor, id, reason string, f 
 
 // SetStreamStatus sets the status of a stream, of which its receiver is told, with words for it. The
 // events that wait for a stream that is disabled are dropped.
-func (a *Admin) SetStreamStatus(ctx context.Context, actor Actor, id string, status streams.Status, words, reason string) error {
+func (a *Admin) SetStreamStatus(
+	ctx context.Context, actor Actor, id string, status streams.Status, words, reason string,
+) error {
 	if !slices.Contains([]streams.Status{streams.Enabled, streams.Paused, streams.Disabled}, status) {
 		return wrong("status", "must be enabled, paused or disabled")
 	}

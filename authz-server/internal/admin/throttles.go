@@ -126,7 +126,9 @@ func (a *Admin) Unlock(ctx context.Context, actor Actor, id, reason string) (lif
 }
 
 // UnlockAddress is Unlock for a network address, and for the networks that it is in.
-func (a *Admin) UnlockAddress(ctx context.Context, actor Actor, address, reason string) (lifted []Throttled, err error) {
+func (a *Admin) UnlockAddress(
+	ctx context.Context, actor Actor, address, reason string,
+) (lifted []Throttled, err error) {
 	addr, err := readAddr(address)
 	if err != nil {
 		return nil, err
@@ -135,7 +137,9 @@ func (a *Admin) UnlockAddress(ctx context.Context, actor Actor, address, reason 
 		if lifted, err = a.lift(ctx, throttle.OfSender(addr)); err != nil {
 			return err
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.ThrottleLifted, Target: audit.Target{Kind: "address", Label: addr.String()}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.ThrottleLifted, Target: audit.Target{Kind: "address", Label: addr.String()},
+		})
 	})
 	return lifted, err
 }

@@ -37,7 +37,9 @@ func hashOfToken(id string) ([]byte, error) {
 
 // InitialTokens lists the initial access tokens that can still be used, by their ids, starting after
 // an id.
-func (a *Admin) InitialTokens(ctx context.Context, actor Actor, after string, limit int) (page Page[InitialToken], err error) {
+func (a *Admin) InitialTokens(
+	ctx context.Context, actor Actor, after string, limit int,
+) (page Page[InitialToken], err error) {
 	if err := a.read(ctx, actor, Read); err != nil {
 		return page, err
 	}
@@ -58,7 +60,9 @@ func (a *Admin) InitialTokens(ctx context.Context, actor Actor, after string, li
 }
 
 // CreateInitialToken makes an initial access token, which is shown now and never again.
-func (a *Admin) CreateInitialToken(ctx context.Context, actor Actor, in directory.InitialToken, reason string) (token string, expires time.Time, err error) {
+func (a *Admin) CreateInitialToken(
+	ctx context.Context, actor Actor, in directory.InitialToken, reason string,
+) (token string, expires time.Time, err error) {
 	if err := checkLine("note", in.Note, 255); err != nil {
 		return "", expires, err
 	}
@@ -67,8 +71,10 @@ func (a *Admin) CreateInitialToken(ctx context.Context, actor Actor, in director
 			return field(err)
 		}
 		noteMade(ctx, IDOfToken(token))
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InitialTokenMade, Target: audit.Target{Kind: "initial_token", ID: idOfToken(opaque.Hash(token))},
-			Detail: map[string]any{"uses": in.Uses, "note": in.Note}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.InitialTokenMade, Target: audit.Target{Kind: "initial_token", ID: idOfToken(opaque.Hash(token))},
+			Detail: map[string]any{"uses": in.Uses, "note": in.Note},
+		})
 	})
 	return token, expires, err
 }
@@ -84,6 +90,8 @@ func (a *Admin) WithdrawInitialToken(ctx context.Context, actor Actor, id, reaso
 		if err := a.Store.Clients.RemoveInitialToken(ctx, hash); err != nil {
 			return err
 		}
-		return a.Audit.Record(ctx, audit.Entry{Kind: audit.InitialTokenEnded, Target: audit.Target{Kind: "initial_token", ID: id}})
+		return a.Audit.Record(ctx, audit.Entry{
+			Kind: audit.InitialTokenEnded, Target: audit.Target{Kind: "initial_token", ID: id},
+		})
 	})
 }

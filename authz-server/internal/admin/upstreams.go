@@ -36,8 +36,10 @@ type Upstream struct {
 
 func (a *Admin) upstreamOf(u upstreams.Upstream) (Upstream, error) {
 	settings, err := upstream.Read(u)
-	one := Upstream{Name: u.Name, Settings: settings, HasSecret: len(u.Secret) > 0, Disabled: u.Disabled, CreatedAt: u.CreatedAt,
-		UpdatedAt: u.UpdatedAt, Version: strconv.FormatInt(u.Version, 36)}
+	one := Upstream{
+		Name: u.Name, Settings: settings, HasSecret: len(u.Secret) > 0, Disabled: u.Disabled,
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: strconv.FormatInt(u.Version, 36),
+	}
 	if a.Issuer.String() != "" {
 		one.RedirectURI = a.Issuer.URL(upstream.CallbackPath(u.Name))
 		if settings.OpenID() {
@@ -85,7 +87,9 @@ func (a *Admin) Upstream(ctx context.Context, actor Actor, name string) (Upstrea
 // well they proved it: whoever sets one up can be any of its people, and administrators can be among
 // them, now or later. So every change of one is a [Crown]. It can shut administrators out, too, whose
 // way in it is: not the last one.
-func (a *Admin) changeUpstream(ctx context.Context, actor Actor, reason string, f func(ctx context.Context) error) error {
+func (a *Admin) changeUpstream(
+	ctx context.Context, actor Actor, reason string, f func(ctx context.Context) error,
+) error {
 	return a.change(ctx, actor, Crown, reason, func(ctx context.Context) error { return a.keepOne(ctx, actor, f) })
 }
 
@@ -162,8 +166,12 @@ func (a *Admin) sealUpstream(name, secret string) ([]byte, error) {
 	return upstream.Seal(a.KEK, name, secret)
 }
 
-func (a *Admin) noteUpstream(ctx context.Context, kind audit.Kind, name string, s upstream.Settings, detail map[string]any) error {
-	return a.Audit.Record(ctx, audit.Entry{Kind: kind, Target: audit.Target{Kind: "upstream", ID: name, Label: s.Title}, Detail: detail})
+func (a *Admin) noteUpstream(
+	ctx context.Context, kind audit.Kind, name string, s upstream.Settings, detail map[string]any,
+) error {
+	return a.Audit.Record(ctx, audit.Entry{
+		Kind: kind, Target: audit.Target{Kind: "upstream", ID: name, Label: s.Title}, Detail: detail,
+	})
 }
 
 // NewUpstream is an upstream to be made.
@@ -175,7 +183,9 @@ type NewUpstream struct {
 }
 
 // CreateUpstream makes an upstream. [store.ErrExists]: there is one of that name.
-func (a *Admin) CreateUpstream(ctx context.Context, actor Actor, in NewUpstream, reason string) (made Upstream, err error) {
+func (a *Admin) CreateUpstream(
+	ctx context.Context, actor Actor, in NewUpstream, reason string,
+) (made Upstream, err error) {
 	err = a.changeUpstream(ctx, actor, reason, func(ctx context.Context) error {
 		if err := upstream.CheckName(in.Name); err != nil {
 			return upstreamError(err)
@@ -196,7 +206,8 @@ func (a *Admin) CreateUpstream(ctx context.Context, actor Actor, in NewUpstream,
 		if made, err = a.storedUpstream(ctx, in.Name); err != nil {
 			return err
 		}
-		return a.noteUpstream(ctx, audit.UpstreamCreated, in.Name, settings, map[string]any{"settings": settings, "disabled": in.Disabled})
+		detail := map[string]any{"settings": settings, "disabled": in.Disabled}
+		return a.noteUpstream(ctx, audit.UpstreamCreated, in.Name, settings, detail)
 	})
 	return made, err
 }
@@ -253,7 +264,9 @@ type UpstreamChange struct {
 // any more.
 //
 // [store.ErrNotFound]: there is none. [store.ErrStale]: it is another by now.
-func (a *Admin) UpdateUpstream(ctx context.Context, actor Actor, name, version string, change UpstreamChange, reason string) (changed Upstream, err error) {
+func (a *Admin) UpdateUpstream(
+	ctx context.Context, actor Actor, name, version string, change UpstreamChange, reason string,
+) (changed Upstream, err error) {
 	err = a.changeUpstream(ctx, actor, reason, func(ctx context.Context) error {
 		u, err := a.Store.Upstreams.Upstream(ctx, name)
 		if err != nil {
@@ -304,7 +317,8 @@ func (a *Admin) UpdateUpstream(ctx context.Context, actor Actor, name, version s
 func (a *Admin) DeleteUpstream(ctx context.Context, actor Actor, name string, force bool, reason string) error {
 	if force {
 		off := true
-		if _, err := a.UpdateUpstream(ctx, actor, name, "", UpstreamChange{Disabled: &off}, reason); err != nil { // nobody comes any more
+		// Nobody comes any more.
+		if _, err := a.UpdateUpstream(ctx, actor, name, "", UpstreamChange{Disabled: &off}, reason); err != nil {
 			return err
 		}
 		if _, err := a.Store.Upstreams.RemoveIdentities(ctx, name); err != nil {

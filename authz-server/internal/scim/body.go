@@ -24,13 +24,19 @@ const maxUser = 64 << 10
 func readBody(w http.ResponseWriter, r *http.Request, most int64) (map[string]any, error) {
 	if sent := r.Header.Get("Content-Type"); sent != "" {
 		if media, _, err := mime.ParseMediaType(sent); err != nil || media != mediaType && media != "application/json" {
-			return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: "The body must be application/scim+json or application/json."}
+			return nil, &problem{
+				Status: http.StatusUnsupportedMediaType,
+				Detail: "The body must be application/scim+json or application/json.",
+			}
 		}
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("The body is larger than %d bytes.", most)}
+			return nil, &problem{
+				Status: http.StatusRequestEntityTooLarge,
+				Detail: fmt.Sprintf("The body is larger than %d bytes.", most),
+			}
 		}
 		return nil, bad(language.InvalidSyntax, "The body did not arrive.")
 	}

@@ -56,7 +56,8 @@ func groupsOf(f *language.Filter) (of provisioning.GroupsOf, err error) {
 		}
 	})
 	if f.Mentions(membersAttribute) {
-		return of, bad(language.InvalidFilter, `Of members, a filter can have one condition that must be true: members.value eq "…".`)
+		return of, bad(language.InvalidFilter,
+			`Of members, a filter can have one condition that must be true: members.value eq "…".`)
 	}
 	if of.UserID != "" {
 		return of, nil

@@ -32,7 +32,10 @@ func (s *Server) discovery() map[string]any {
 }
 
 func listOf(all []any) any {
-	return map[string]any{"schemas": []string{listSchema}, "totalResults": len(all), "itemsPerPage": len(all), "startIndex": 1, "Resources": all}
+	return map[string]any{
+		"schemas": []string{listSchema}, "totalResults": len(all), "itemsPerPage": len(all), "startIndex": 1,
+		"Resources": all,
+	}
 }
 
 func (s *Server) about(kind, path string) map[string]any {
@@ -47,7 +50,8 @@ func (s *Server) serviceProvider() any {
 		"bulk":   map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
 		"filter": map[string]any{"supported": true, "maxResults": maxCount},
 		"pagination": map[string]any{ // RFC 9865 §4
-			"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": defaultCount, "maxPageSize": maxCount,
+			"cursor": true, "index": true, "defaultPaginationMethod": "index",
+			"defaultPageSize": defaultCount, "maxPageSize": maxCount,
 		},
 		"authenticationSchemes": []any{map[string]any{
 			"type": "oauthbearertoken", "name": "OAuth 2 access token", "primary": true,
@@ -60,8 +64,9 @@ func (s *Server) serviceProvider() any {
 
 func (s *Server) resourceType(k *language.Kind) any {
 	return map[string]any{
-		"schemas": []string{typeSchema}, "id": k.Name, "name": k.Name, "endpoint": k.Endpoint, "description": k.About, "schema": k.Schema,
-		"schemaExtensions": []any{}, "meta": s.about("ResourceType", "/ResourceTypes/"+k.Name),
+		"schemas": []string{typeSchema}, "id": k.Name, "name": k.Name, "endpoint": k.Endpoint,
+		"description": k.About, "schema": k.Schema, "schemaExtensions": []any{},
+		"meta": s.about("ResourceType", "/ResourceTypes/"+k.Name),
 	}
 }
 

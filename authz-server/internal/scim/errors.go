@@ -72,7 +72,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // fields are SCIM's names of what package admin finds fault with.
-var fields = map[string]string{"email": "userName", "name": "displayName", "external_id": "externalId", "claims": "the attributes", "members": "members"}
+var fields = map[string]string{
+	"email": "userName", "name": "displayName", "external_id": "externalId", "claims": "the attributes",
+	"members": "members",
+}
 
 // problemOf is the answer to an error that is about the request; nil: it is another.
 func problemOf(err error) *problem {
@@ -83,7 +86,10 @@ func problemOf(err error) *problem {
 	var often *tooOften
 	switch {
 	case errors.As(err, &often):
-		return &problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("A client gets %d requests a second. Retry-After says when to go on.", ratePerSecond)}
+		return &problem{
+			Status: http.StatusTooManyRequests,
+			Detail: fmt.Sprintf("A client gets %d requests a second. Retry-After says when to go on.", ratePerSecond),
+		}
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &message):
@@ -95,20 +101,35 @@ func problemOf(err error) *problem {
 		}
 		return &problem{http.StatusBadRequest, language.InvalidValue, name + " " + field.Problem + "."}
 	case errors.As(err, &refused) && refused.Why == admin.NotKept:
-		return &problem{Status: http.StatusForbidden, Detail: "This directory does not keep the resource, or a member: somebody else made it. " +
-			"An operator of the server can give it to the directory."}
+		return &problem{
+			Status: http.StatusForbidden,
+			Detail: "This directory does not keep the resource, or a member: somebody else made it. " +
+				"An operator of the server can give it to the directory.",
+		}
 	case errors.As(err, &refused) && refused.Why == admin.NeedsPerson, errors.Is(err, store.ErrNotFound):
 		return &problem{Status: http.StatusNotFound, Detail: "There is no such resource."}
 	case errors.Is(err, store.ErrExists):
-		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. It may be one that directories do not see, or that this one does not keep until an operator of the server gives it to it."}
+		return &problem{http.StatusConflict, uniqueness, "Another resource has this userName or displayName. " +
+			"It may be one that directories do not see, or that this one does not keep until an operator of the " +
+			"server gives it to it."}
 	case errors.Is(err, store.ErrStale):
-		return &problem{Status: http.StatusPreconditionFailed, Detail: "The resource has changed: its version is another than the one in If-Match."}
+		return &problem{
+			Status: http.StatusPreconditionFailed,
+			Detail: "The resource has changed: its version is another than the one in If-Match.",
+		}
 	case errors.Is(err, provisioning.ErrContended):
-		return &problem{Status: http.StatusServiceUnavailable, Detail: "Others are changing the resource at the same time, and nothing was done. Try again in a few seconds."}
+		return &problem{
+			Status: http.StatusServiceUnavailable,
+			Detail: "Others are changing the resource at the same time, and nothing was done. Try again in a few seconds.",
+		}
 	case errors.Is(err, provisioning.ErrLeaving):
-		return &problem{Status: http.StatusServiceUnavailable, Detail: "The account that had this userName is being deleted. Try again in a minute."}
+		return &problem{
+			Status: http.StatusServiceUnavailable,
+			Detail: "The account that had this userName is being deleted. Try again in a minute.",
+		}
 	case errors.Is(err, provisioning.ErrTooMany):
-		return &problem{http.StatusBadRequest, tooMany, "That is more than this server does at once: a group has at most 10,000 members here, of whom 1,000 can change at once."}
+		return &problem{http.StatusBadRequest, tooMany, "That is more than this server does at once: a group has " +
+			"at most 10,000 members here, of whom 1,000 can change at once."}
 	}
 	return nil
 }
@@ -116,13 +137,19 @@ func problemOf(err error) *problem {
 // unknown is the answer to an error that is the server's.
 func (s *Server) unknown(ctx context.Context, w http.ResponseWriter, err error) *problem {
 	if errors.Is(err, store.ErrUnavailable) {
-		return &problem{Status: http.StatusServiceUnavailable, Detail: "The database is not available at the moment. Try again in a few seconds."}
+		return &problem{
+			Status: http.StatusServiceUnavailable,
+			Detail: "The database is not available at the moment. Try again in a few seconds.",
+		}
 	}
 	id := httpd.RequestID(ctx)
 	if s.cfg.Log != nil && ctx.Err() == nil {
 		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "SCIM request failed", slog.String("request", id), slog.Any("error", err))
 	}
-	return &problem{Status: http.StatusInternalServerError, Detail: "This server failed. Its log has the reason, by the id of the request: " + id + "."}
+	return &problem{
+		Status: http.StatusInternalServerError,
+		Detail: "This server failed. Its log has the reason, by the id of the request: " + id + ".",
+	}
 }
 
 func retryAfter(err error) int {

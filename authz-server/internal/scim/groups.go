@@ -160,7 +160,10 @@ func (s *Server) createGroup(w http.ResponseWriter, r *http.Request, actor admin
 }
 
 // writeGroup answers with a group, and its members if they are to be shown.
-func (s *Server) writeGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *language.Selection, g provisioning.Group) (err error) {
+func (s *Server) writeGroup(
+	w http.ResponseWriter, r *http.Request, actor admin.Actor, status int, shown *language.Selection,
+	g provisioning.Group,
+) (err error) {
 	if shown.Has(membersAttribute) && g.Members == nil {
 		if g, err = s.cfg.Operations.Group(r.Context(), actor, g.ID, true); err != nil {
 			return err
@@ -256,7 +259,9 @@ func (s *Server) patchGroup(w http.ResponseWriter, r *http.Request, actor admin.
 	return s.editGroup(w, r, actor, edit)
 }
 
-func (s *Server) editGroup(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit provisioning.GroupEdit) error {
+func (s *Server) editGroup(
+	w http.ResponseWriter, r *http.Request, actor admin.Actor, edit provisioning.GroupEdit,
+) error {
 	shown, err := shownOf(groups, r)
 	if err != nil {
 		return err

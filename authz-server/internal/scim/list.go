@@ -146,7 +146,8 @@ func readCursor(k *language.Kind, text, filter string) (after string, err error)
 		return "", nil
 	}
 	plain, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(plain) <= 8 || string(plain[:8]) != string(binding(k, filter)) || len(text) > 2000 || !language.Storable(string(plain[8:])) {
+	if err != nil || len(plain) <= 8 || string(plain[:8]) != string(binding(k, filter)) ||
+		len(text) > 2000 || !language.Storable(string(plain[8:])) {
 		return "", bad(invalidCursor, "The cursor must be the nextCursor of a list with the same filter.")
 	}
 	return string(plain[8:]), nil
@@ -212,8 +213,10 @@ func (q *query) byPosition(walk walker, ids func(most int) ([]string, error)) (f
 	return f, err
 }
 
-var errTooMany = bad(tooMany, fmt.Sprintf(`More than %d resources would have to be looked at. Page by cursor (RFC 9865), beginning with an empty one, or use `+
-	`a filter with userName eq, userName sw, externalId eq, id eq, groups.value eq, members.value eq, displayName eq (of groups) or meta.lastModified gt.`, maxExamined))
+var errTooMany = bad(tooMany, fmt.Sprintf(`More than %d resources would have to be looked at. `+
+	`Page by cursor (RFC 9865), beginning with an empty one, or use a filter with userName eq, userName sw, `+
+	`externalId eq, id eq, groups.value eq, members.value eq, displayName eq (of groups) or meta.lastModified gt.`,
+	maxExamined))
 
 // byFilter is a page of what meets the filter.
 func (q *query) byFilter(walk walker) (f found, err error) {

@@ -85,7 +85,9 @@ func (s *Server) Routes(r *mux.Router) {
 	} {
 		at.Handle(one.path, s.authorized(one.do)).Methods(one.method)
 	}
-	for path, what := range map[string]string{"/Bulk": "Bulk operations are", "/Me": "/Me is", "/.search": "A search through all types of resources is"} {
+	for path, what := range map[string]string{
+		"/Bulk": "Bulk operations are", "/Me": "/Me is", "/.search": "A search through all types of resources is",
+	} {
 		at.Handle(path, s.refusing(&problem{Status: http.StatusNotImplemented, Detail: what + " not supported."}))
 	}
 	at.PathPrefix("/").Handler(s.refusing(nil))
@@ -155,7 +157,8 @@ func (s *Server) location(k *language.Kind, id string) string {
 
 func (s *Server) meta(k *language.Kind, id string, created, updated time.Time, version string) map[string]any {
 	return map[string]any{
-		"resourceType": k.Name, "created": created, "lastModified": updated, "location": s.location(k, id), "version": `W/"` + version + `"`,
+		"resourceType": k.Name, "created": created, "lastModified": updated,
+		"location": s.location(k, id), "version": `W/"` + version + `"`,
 	}
 }
 
@@ -171,7 +174,9 @@ func shownOf(k *language.Kind, r *http.Request) (language.Selection, error) {
 }
 
 // writeResource answers with a resource, unless the client has this version already.
-func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status int, shown *language.Selection, doc map[string]any) {
+func (s *Server) writeResource(
+	w http.ResponseWriter, r *http.Request, status int, shown *language.Selection, doc map[string]any,
+) {
 	meta, _ := doc["meta"].(map[string]any)
 	version, _ := meta["version"].(string)
 	location, _ := meta["location"].(string)

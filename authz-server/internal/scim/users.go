@@ -156,7 +156,8 @@ func setUser(p *provisioning.Person, doc map[string]any) error {
 	p.Email = r.text(doc, "userName")
 	p.ExternalID = r.text(doc, "externalId")
 	c := &p.Claims
-	c.GivenName, c.FamilyName, c.MiddleName = r.text(name, "givenName"), r.text(name, "familyName"), r.text(name, "middleName")
+	c.GivenName, c.FamilyName = r.text(name, "givenName"), r.text(name, "familyName")
+	c.MiddleName = r.text(name, "middleName")
 	c.Nickname, c.Profile, c.Zoneinfo = r.text(doc, "nickName"), r.text(doc, "profileUrl"), r.text(doc, "timezone")
 	p.Locale = either(p.Locale, r.text(doc, "locale"), r.text(doc, "preferredLanguage"))
 	p.Name = either(p.Name, r.text(doc, "displayName"), r.text(name, "formatted"))
@@ -225,9 +226,8 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, actor admin.A
 		return err
 	}
 	page, err := q.page(func(after string, each func(map[string]any, string) bool) error {
-		return s.cfg.Operations.WalkPeople(r.Context(), actor, peopleOf(q.filter), after, func(p provisioning.Person, cursor string) bool {
-			return each(s.userDoc(p), cursor)
-		})
+		visit := func(p provisioning.Person, cursor string) bool { return each(s.userDoc(p), cursor) }
+		return s.cfg.Operations.WalkPeople(r.Context(), actor, peopleOf(q.filter), after, visit)
 	}, func(most int) ([]string, error) { return s.cfg.Operations.PeopleIDs(r.Context(), actor, most) })
 	if err != nil {
 		return err
@@ -266,7 +266,9 @@ func (s *Server) patchUser(w http.ResponseWriter, r *http.Request, actor admin.A
 	})
 }
 
-func (s *Server) editUser(w http.ResponseWriter, r *http.Request, actor admin.Actor, edit func(*provisioning.Person) error) error {
+func (s *Server) editUser(
+	w http.ResponseWriter, r *http.Request, actor admin.Actor, edit func(*provisioning.Person) error,
+) error {
 	shown, err := shownOf(users, r)
 	if err != nil {
 		return err
@@ -303,7 +305,10 @@ func ifMatch(r *http.Request) (string, error) {
 	default:
 		version, ok := versionIn(sent)
 		if !ok {
-			return "", &problem{Status: http.StatusPreconditionFailed, Detail: fmt.Sprintf("If-Match must be one version, as meta.version has it, and not %.50q.", sent)}
+			return "", &problem{
+				Status: http.StatusPreconditionFailed,
+				Detail: fmt.Sprintf("If-Match must be one version, as meta.version has it, and not %.50q.", sent),
+			}
 		}
 		return version, nil
 	}

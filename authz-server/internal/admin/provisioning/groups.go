@@ -272,7 +272,9 @@ func (o *Operations) renameGroup(ctx context.Context, before roles.Group, name *
 	return g, o.noteGroup(ctx, audit.GroupChanged, g, accounts.User{}, map[string]any{"before": before.Name})
 }
 
-func (o *Operations) setGroupExternalID(ctx context.Context, actor admin.Actor, g roles.Group, externalID string) error {
+func (o *Operations) setGroupExternalID(
+	ctx context.Context, actor admin.Actor, g roles.Group, externalID string,
+) error {
 	if err := checkExternalID(actor, externalID); err != nil {
 		return err
 	}

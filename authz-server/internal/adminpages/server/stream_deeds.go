@@ -86,8 +86,8 @@ func createStream(v *frame.Visit) (frame.Outcome, error) {
 		return frame.Outcome{}, err
 	}
 	in := admin.NewStream{
-		ClientID: strings.TrimSpace(v.Typed.Get("client")), Endpoint: strings.TrimSpace(v.Typed.Get("endpoint")), Events: events,
-		Description: strings.TrimSpace(v.Typed.Get("description")),
+		ClientID: strings.TrimSpace(v.Typed.Get("client")), Endpoint: strings.TrimSpace(v.Typed.Get("endpoint")),
+		Events: events, Description: strings.TrimSpace(v.Typed.Get("description")),
 	}
 	if header := v.Typed.Get("secret_header"); header != "" {
 		in.Header = &header

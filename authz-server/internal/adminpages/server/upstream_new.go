@@ -107,7 +107,8 @@ func typedUpstream(v *frame.Visit, step string) (in admin.NewUpstream, err error
 		case "":
 			in.Issuer = "https://id.example.com"
 		case oauthPreset:
-			in.Issuer, in.Authorization, in.Token, in.UserInfo = "https://id.example.com", "https://id.example.com/a", "https://id.example.com/t", "https://id.example.com/u"
+			in.Issuer, in.Authorization = "https://id.example.com", "https://id.example.com/a"
+			in.Token, in.UserInfo = "https://id.example.com/t", "https://id.example.com/u"
 		case applePreset:
 			in.Apple = &upstream.AppleKey{TeamID: "x", KeyID: "x"}
 		}
@@ -153,7 +154,8 @@ func upstreamStep(v *frame.Visit, status int, step string, wrong *frame.Refusal)
 	case "rules":
 		page.Inputs = ruleInputs(v, proposed.Settings, v.Typed.Has("addresses"))
 	case "connect":
-		page.Title, page.Register, page.Addresses = proposed.Title, words.Register[presetValue(in.Preset)], addressesToRegister(v, proposed)
+		page.Title, page.Register = proposed.Title, words.Register[presetValue(in.Preset)]
+		page.Addresses = addressesToRegister(v, proposed)
 		page.Inputs = append(connectInputs(v, proposed.Settings, true), v.ReasonInput(false))
 	}
 	page.Hidden = hiddenAnswers(v, page.Inputs)

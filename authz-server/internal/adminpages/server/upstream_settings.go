@@ -67,8 +67,10 @@ func connectInputs(v *frame.Visit, s upstream.Settings, secret bool) (all []fram
 	case microsoftPreset:
 		issuer := text("issuer", "url", s.Issuer, true)
 		issuer.Hint = words.Hints["issuer_microsoft"]
-		all = append(all, issuer, frame.Input{Kind: "area", Name: "tenants", Label: words.Labels["tenants"], Hint: words.Hints["tenants"],
-			Value: v.Value("tenants", strings.Join(s.Tenants, "\n")), Inexact: true, Rows: 2})
+		all = append(all, issuer, frame.Input{
+			Kind: "area", Name: "tenants", Label: words.Labels["tenants"], Hint: words.Hints["tenants"],
+			Value: v.Value("tenants", strings.Join(s.Tenants, "\n")), Inexact: true, Rows: 2,
+		})
 	}
 	if s.Preset == oauthPreset {
 		all = append(all, text("authorization_endpoint", "url", s.Authorization, true),
@@ -130,8 +132,9 @@ func claimLines(claims map[string]string) string {
 // typedSettings changes settings to what was typed. What the form did not ask for stays.
 func typedSettings(typed url.Values, s *upstream.Settings) error {
 	for name, into := range map[string]*string{
-		"title": &s.Title, "client_id": &s.ClientID, "scope": &s.Scope, "issuer": &s.Issuer, "authorization_endpoint": &s.Authorization,
-		"token_endpoint": &s.Token, "userinfo_endpoint": &s.UserInfo, "auth_method": &s.AuthMethod,
+		"title": &s.Title, "client_id": &s.ClientID, "scope": &s.Scope, "issuer": &s.Issuer,
+		"authorization_endpoint": &s.Authorization, "token_endpoint": &s.Token, "userinfo_endpoint": &s.UserInfo,
+		"auth_method": &s.AuthMethod,
 	} {
 		if typed.Has(name) {
 			*into = strings.TrimSpace(typed.Get(name))
@@ -141,7 +144,9 @@ func typedSettings(typed url.Values, s *upstream.Settings) error {
 		s.Addresses = upstream.AddressRule(typed.Get("addresses"))
 		s.NoSignup, s.Logout = !typed.Has("signups"), typed.Has("logout") && s.OpenID()
 	}
-	for name, into := range map[string]*[]string{"address_domains": &s.AddressDomains, "strong_acr": &s.StrongACR, "tenants": &s.Tenants} {
+	for name, into := range map[string]*[]string{
+		"address_domains": &s.AddressDomains, "strong_acr": &s.StrongACR, "tenants": &s.Tenants,
+	} {
 		if typed.Has(name) {
 			*into = frame.Lines(typed.Get(name))
 		}

@@ -28,7 +28,10 @@ type Filter struct {
 }
 
 // operators are those of comparisons.
-var operators = map[string]bool{"eq": true, "ne": true, "co": true, "sw": true, "ew": true, "gt": true, "ge": true, "lt": true, "le": true, "pr": true}
+var operators = map[string]bool{
+	"eq": true, "ne": true, "co": true, "sw": true, "ew": true, "gt": true, "ge": true, "lt": true, "le": true,
+	"pr": true,
+}
 
 // parser reads a filter.
 type parser struct {
@@ -205,7 +208,8 @@ func (p *parser) comparison() (*Filter, error) {
 // brackets reads a filter on the values of an attribute, the first bracket of which is read.
 func (p *parser) brackets(of Target) (*Filter, error) {
 	if p.schema == "" || of.Sub != nil || of.Attr.Type != typeComplex {
-		return nil, bad(InvalidFilter, fmt.Sprintf("Brackets stand behind an attribute that has parts, which %q is not.", of.Leaf().Name))
+		return nil, bad(InvalidFilter,
+			fmt.Sprintf("Brackets stand behind an attribute that has parts, which %q is not.", of.Leaf().Name))
 	}
 	return p.deeper(func() (*Filter, error) {
 		inner := &parser{text: p.text, at: p.at, all: of.Attr.Sub, depth: p.depth, terms: p.terms}
@@ -251,7 +255,8 @@ func (f *Filter) compareWith(value any) error {
 	if f.Of.Attr.Type == typeComplex && f.Of.Sub == nil {
 		// Of values with parts, the part value is compared (RFC 7644 §3.4.2.2).
 		if f.Of.Sub = find(f.Of.Attr.Sub, "value"); f.Of.Sub == nil {
-			return bad(InvalidFilter, fmt.Sprintf("%s has parts: say which one is compared, such as %s.%s.", f.Of.Attr.Name, f.Of.Attr.Name, f.Of.Attr.Sub[0].Name))
+			return bad(InvalidFilter, fmt.Sprintf("%s has parts: say which one is compared, such as %s.%s.",
+				f.Of.Attr.Name, f.Of.Attr.Name, f.Of.Attr.Sub[0].Name))
 		}
 	}
 	leaf := f.Of.Leaf()
@@ -273,7 +278,8 @@ func (f *Filter) compareWith(value any) error {
 	case typeDateTime:
 		at, err := time.Parse(time.RFC3339, given)
 		if err != nil || f.Op == "co" || f.Op == "sw" || f.Op == "ew" {
-			return bad(InvalidFilter, fmt.Sprintf("%s is a time such as \"2026-05-01T09:00:00Z\", and not compared by %s with this value.", leaf.Name, f.Op))
+			return bad(InvalidFilter, fmt.Sprintf(
+				"%s is a time such as \"2026-05-01T09:00:00Z\", and not compared by %s with this value.", leaf.Name, f.Op))
 		}
 		f.Value = at
 	default:

@@ -35,7 +35,10 @@ const readOnly = "readOnly"
 
 // The options of an attribute.
 func text(name, description string, options ...func(*Attribute)) *Attribute {
-	a := &Attribute{Name: name, Type: typeString, Description: description, Mutability: "readWrite", Returned: "default", Uniqueness: "none"}
+	a := &Attribute{
+		Name: name, Type: typeString, Description: description, Mutability: "readWrite", Returned: "default",
+		Uniqueness: "none",
+	}
 	for _, option := range options {
 		option(a)
 	}
@@ -119,7 +122,8 @@ func User(emailKey func(string) string) *Kind {
 			text("active", "Whether the person can log in. False ends all sessions and tokens at once.", boolean),
 			plural("emails", "The address that userName is. What is sent is ignored.",
 				[]*Attribute{text("value", "The address.", keyed(emailKey))}, lenient),
-			plural("phoneNumbers", "One telephone number: of several, the one of the type work, or the primary one, or the first.",
+			plural("phoneNumbers",
+				"One telephone number: of several, the one of the type work, or the primary one, or the first.",
 				[]*Attribute{text("value", "The number, with the code of its country.")}),
 			plural("photos", "One picture.", []*Attribute{text("value", "Its address on the web.", reference("external"))}),
 			plural("addresses", "One postal address, chosen as among phoneNumbers.", []*Attribute{
