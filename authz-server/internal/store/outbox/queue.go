@@ -10,10 +10,8 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -272,26 +270,9 @@ func (q *Queue) Postpone(ctx context.Context, taken Item, reason string, next ti
 	_, err := q.db.Exec(ctx, `UPDATE outbox
 		SET due_at = $1, given_up_at = $2, last_error = $3, leased = false
 		WHERE id = $4 AND attempts = $5 AND due_at = $6`,
-		sqldb.Micros(due), sqldb.Micros(givenUp), printable(reason), taken.ID, taken.Attempts,
+		sqldb.Micros(due), sqldb.Micros(givenUp), row.Printable(reason), taken.ID, taken.Attempts,
 		sqldb.Micros(taken.DueAt))
 	return err
-}
-
-// maxError is how much of an error is kept, in characters.
-const maxError = 500
-
-// printable makes text of others safe for the database and for an operator's terminal.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if r := []rune(text); len(r) > maxError {
-		return string(r[:maxError]) + "…"
-	}
-	return text
 }
 
 // List returns up to limit items of a kind that are not done, including those given up, in the

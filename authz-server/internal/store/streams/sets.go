@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -192,7 +190,7 @@ func (s *Streams) Refuse(ctx context.Context, streamID, id, reason string, next 
 	_, err := s.db.Exec(ctx, `UPDATE stream_sets SET attempts = attempts + 1, last_error = $1,
 		refused_at = CASE WHEN refused_at = 0 THEN CAST($2 AS BIGINT) ELSE refused_at END,
 		due_at = $3, given_up_at = $4 WHERE jti = $5 AND stream_id = $6 AND given_up_at = 0`,
-		printable(reason), sqldb.Micros(now), sqldb.Micros(next), sqldb.Micros(givenUp), id, streamID)
+		row.Printable(reason), sqldb.Micros(now), sqldb.Micros(next), sqldb.Micros(givenUp), id, streamID)
 	return err
 }
 
@@ -227,25 +225,8 @@ func (s *Streams) Failed(ctx context.Context, id string, until time.Time, reason
 	_, err := s.db.Exec(ctx, `UPDATE streams SET leased_until = 0, attempts = attempts + 1,
 		failing_since = CASE WHEN failing_since = 0 THEN CAST($1 AS BIGINT) ELSE failing_since END,
 		last_error = $2, due_at = $3 WHERE id = $4 AND leased_until = $5`,
-		sqldb.Micros(s.now()), printable(reason), sqldb.Micros(next), id, sqldb.Micros(until))
+		sqldb.Micros(s.now()), row.Printable(reason), sqldb.Micros(next), id, sqldb.Micros(until))
 	return err
-}
-
-// maxError is how much of an error is kept, in characters.
-const maxError = 500
-
-// printable makes text of others safe for the database and for an operator's terminal.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if r := []rune(text); len(r) > maxError {
-		return string(r[:maxError]) + "…"
-	}
-	return text
 }
 
 // Depth is how much waits for a stream.

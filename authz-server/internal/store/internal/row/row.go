@@ -1,5 +1,5 @@
 // Package row says what a statement's outcome means: the errors that all packages of the store
-// return, and the functions that turn "no such row" into them.
+// return, and the functions that turn "no such row" into them; and it keeps others' errors short.
 package row
 
 import (
