@@ -97,7 +97,7 @@ func (a *Admin) ChangeClient(
 		return err
 	})
 	if err == nil && disables { // what others exchanged from its grants, in batches
-		err = a.Store.Grants.RevokeExchanged(ctx, id)
+		err = a.afterwards(ctx, a.Store.RevokeExchanged)
 	}
 	return changed, err
 }

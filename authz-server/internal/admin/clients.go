@@ -211,7 +211,7 @@ func (a *Admin) DeleteClient(
 }
 
 // DisableClient disables a client: it is refused everywhere, and all access tokens that it holds are
-// revoked; those that others exchanged from its grants follow in batches.
+// revoked; those that others exchanged from its grants follow in batches, in [Admin.Together] after all.
 func (a *Admin) DisableClient(ctx context.Context, actor Actor, id, reason string) error {
 	if err := a.onClient(ctx, actor, Change, id, reason, nil, func(ctx context.Context, c client.Client) error {
 		if err := a.Store.Clients.Disable(ctx, id); err != nil {
@@ -221,7 +221,7 @@ func (a *Admin) DisableClient(ctx context.Context, actor Actor, id, reason strin
 	}); err != nil {
 		return err
 	}
-	return a.afterwards(ctx, func(ctx context.Context) error { return a.Store.Grants.RevokeExchanged(ctx, id) })
+	return a.afterwards(ctx, a.Store.RevokeExchanged)
 }
 
 // EnableClient enables a disabled client again.

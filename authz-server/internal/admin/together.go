@@ -23,9 +23,10 @@ func (e *AfterError) Error() string { return "all is done, but what follows: " +
 func (e *AfterError) Unwrap() error { return e.Err }
 
 // Together runs f, several operations, in one transaction: all of them happen, or none does. What an
-// operation does in batches once it is decided, such as to revoke tokens of many people, is done
-// when the transaction is committed; if that fails, the error is an [*AfterError], and a server goes
-// on with it. f may run more than once, as in [store.Store.Tx].
+// operation does in batches once it is decided, such as to revoke tokens of many people, is noted in
+// the transaction, and done when that is committed; if it fails, the error is an [*AfterError]. If it
+// fails, or this process dies, the sweep of a server finds the note, and goes on. f may run more than
+// once, as in [store.Store.Tx].
 func (a *Admin) Together(ctx context.Context, f func(ctx context.Context) error) error {
 	all := &together{}
 	decided := false
@@ -67,7 +68,9 @@ func (a *Admin) finally(ctx context.Context, check func(ctx context.Context) err
 	return check(ctx)
 }
 
-// afterwards does what follows a change that is committed, in transactions of its own.
+// afterwards does what follows a change that is committed, in transactions of its own. The change has
+// noted in the database that it is to be done, and [store.Store.Sweep] does it too: nothing is lost if
+// this process dies between the two.
 func (a *Admin) afterwards(ctx context.Context, work func(ctx context.Context) error) error {
 	if all, ok := ctx.Value(togetherKey{}).(*together); ok {
 		all.work = append(all.work, work)

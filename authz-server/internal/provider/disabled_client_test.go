@@ -1,6 +1,8 @@
 package provider_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/registration"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/registry"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
 
@@ -191,6 +194,45 @@ func TestADisabledClientCanDoNothingAnywhere(t *testing.T) {
 			t.Error("an access token came back to life")
 		}
 		each("enabled", false)
+	})
+}
+
+// An operator's command dies after it disabled a client, before it revoked what others exchanged from
+// the client's grants: a replica's sweep does that, also if the client is enabled before.
+func TestTokensExchangedFromADisabledClientsGrantsEndThoughTheCommandDies(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		f := providertest.New(t, databaseURL)
+		f.AddClient("service", func(c *client.Client) {
+			c.GrantTypes, c.RedirectURIs = []string{client.TokenExchange}, nil
+			c.Audiences, c.TokenExchangeAudiences = []string{providertest.APIOrigin + "/user"}, []string{providertest.APIOrigin + "/board"}
+		})
+		replica := beside(t, f, databaseURL)
+		for _, enabled := range []bool{false, true} {
+			held := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code("scope", "openid user:read board:read")))
+			exchanged := f.Tokens(f.Token("service", url.Values{
+				"grant_type": {client.TokenExchange}, "subject_token": {held.Access}, "subject_token_type": {exchangeType},
+			})).Access
+			ctx, die := context.WithCancel(t.Context())
+			err := beside(t, f, databaseURL).DisableClient(storetest.BeforeStatements(ctx, func(query string) {
+				if strings.Contains(query, "exchanges_ended_at > 0") {
+					die()
+				}
+			}), "app")
+			if !errors.Is(err, context.Canceled) || f.Invalid(exchanged) || !f.Invalid(held.Access) {
+				t.Fatalf("the command was to die half-way: %v", err)
+			}
+			if enabled {
+				storetest.OK(t, replica.Clients.Enable(t.Context(), "app"))
+			}
+			_, err = replica.Sweep(t.Context())
+			storetest.OK(t, err)
+			if !f.Invalid(exchanged) {
+				t.Errorf("the exchanged token lives on; enabled: %t", enabled)
+			}
+			storetest.OK(t, replica.Clients.Enable(t.Context(), "app"))
+			f.Clock.Advance(registry.RememberFor)
+		}
 	})
 }
 

@@ -211,6 +211,11 @@ func (s *planned) ofGrants() {
 	s.add("RegisteredWithSecrets", func(ctx context.Context) error { _, _, err := s.Clients.RegisteredWithSecrets(ctx, "c1"); return err })
 	s.add("ToCleanUp", func(ctx context.Context) error { _, err := s.Clients.ToCleanUp(ctx); return err })
 	s.add("CleanedUp", func(ctx context.Context) error { return s.Clients.CleanedUp(ctx, registry.Ended{ID: "c100", Since: 1}) })
+	s.add("Exchanges", func(ctx context.Context) error { _, err := s.Clients.Exchanges(ctx, "c500"); return err })
+	s.add("ExchangesRevoked", func(ctx context.Context) error {
+		return s.Clients.ExchangesRevoked(ctx, registry.Ended{ID: "c300", Since: 1})
+	})
+	s.add("RevokeExchanged", func(ctx context.Context) error { return s.Store.RevokeExchanged(ctx) })
 	s.add("RevokeExchanged", func(ctx context.Context) error {
 		err := growthtest.Prepare(ctx, s.db, `UPDATE grants SET statuses = 'l1/1;x ', statuses_until = 9000000000000 WHERE id IN ('g1', 'g900')`)
 		return errors.Join(err, s.Grants.RevokeExchanged(ctx, "c1"))

@@ -66,6 +66,7 @@ var grown = []string{
 	`INSERT INTO external_groups (client_id, group_id, external_id)
 		` + growthtest.Numbers + ` SELECT 'c1', 'q' || i, CASE WHEN i <= 500 THEN 'same' ELSE 'e' || i END FROM n`,
 	`UPDATE clients SET grants_since = 1 WHERE created_at % 100 = 0 AND updated_at > 0`,
+	`UPDATE clients SET exchanges_ended_at = 1 WHERE created_at % 100 = 50 AND updated_at > 0`,
 	`INSERT INTO client_secrets (client_id, secret_hash, created_at, expires_at)
 		` + growthtest.Numbers + ` SELECT 'c' || i, CAST('x' || i AS BYTEA), i, i * 1000 FROM n`,
 	`INSERT INTO registration_tokens (client_id, token_hash, vouched, checked_at)

@@ -82,14 +82,34 @@ func (s *Store) purgeClients(ctx context.Context, _ time.Time) (rows int64, err 
 	return rows, nil
 }
 
-// DisableClient disables a client (see [registry.Clients.Disable]). The tokens that others exchanged
-// from its grants are revoked after that, in batches; if that ends early, call it again.
-// ErrNotFound: there is none with that id.
+// DisableClient disables a client (see [registry.Clients.Disable]), and then revokes the tokens that
+// others exchanged from its grants, as RevokeExchanged does. ErrNotFound: there is none with that id.
 func (s *Store) DisableClient(ctx context.Context, id string) error {
 	if err := s.Clients.Disable(ctx, id); err != nil {
 		return err
 	}
-	return s.Grants.RevokeExchanged(ctx, id)
+	return s.RevokeExchanged(ctx)
+}
+
+// RevokeExchanged revokes the tokens that others exchanged from the grants of clients that were
+// disabled (see [registry.Clients.Disable]), in batches. If it ends early, Sweep or another call
+// begins again with the client: to revoke a token twice does no harm.
+func (s *Store) RevokeExchanged(ctx context.Context) error {
+	for after := ""; ; {
+		clients, err := s.Clients.Exchanges(ctx, after)
+		if err != nil || len(clients) == 0 {
+			return err
+		}
+		for _, one := range clients {
+			if err := s.Grants.RevokeExchanged(ctx, one.ID); err != nil {
+				return err
+			}
+			if err := s.Clients.ExchangesRevoked(ctx, one); err != nil {
+				return err
+			}
+			after = one.ID
+		}
+	}
 }
 
 // RemoveEnded removes the rows of the grants that [registry.Clients.Compromised] ended, and revokes

@@ -85,6 +85,34 @@ func TestTheSweepGoesOnWithAClientThatIsHalfRemoved(t *testing.T) {
 	})
 }
 
+// A request that read a grant before its client was disabled exchanges no token after.
+func TestNoTokenIsNotedForAGrantOfADisabledClient(t *testing.T) {
+	inTown(t, func(t *testing.T, s *town) {
+		s.grant(t, "g", "app", "")
+		note := func() error {
+			return s.Grants.NoteStatus(t.Context(), "g", grants.Note{Status: "list/1;other", Expires: s.Now.Add(time.Minute), Lifetime: time.Minute})
+		}
+		ok(t, note())
+		for range 2 {
+			ok(t, s.DisableClient(t.Context(), "app"))
+			if err := note(); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("disabled: %v", err)
+			}
+			ok(t, s.Clients.Enable(t.Context(), "app"))
+			ok(t, note())
+		}
+		s.Now = s.Now.Add(time.Second)
+		ok(t, s.Clients.Compromised(t.Context(), "app", opaque.Hash("new")))
+		if err := note(); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("compromised: %v", err)
+		}
+		ok(t, s.Clients.MarkRemoved(t.Context(), "app"))
+		if err := note(); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("removed: %v", err)
+		}
+	})
+}
+
 func TestEndAllEndsWhatMustNotLiveOn(t *testing.T) {
 	inTown(t, func(t *testing.T, s *town) {
 		ctx := t.Context()

@@ -182,6 +182,8 @@ func (s *Store) sweeps() []sqldb.Sweep {
 		[]sqldb.Sweep{{Name: "removed clients", Step: s.purgeClients, Batch: math.MaxInt64}},
 		[]sqldb.Sweep{{Name: "grants to clients whose secret was compromised", Batch: math.MaxInt64,
 			Step: func(ctx context.Context, _ time.Time) (int64, error) { return s.RemoveEnded(ctx) }}},
+		[]sqldb.Sweep{{Name: "tokens exchanged from grants of disabled clients", Batch: math.MaxInt64,
+			Step: func(ctx context.Context, _ time.Time) (int64, error) { return 0, s.RevokeExchanged(ctx) }}},
 	)
 }
 

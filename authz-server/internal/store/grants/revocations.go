@@ -46,11 +46,14 @@ func (n Note) args(now time.Time) []any {
 	return []any{sqldb.Micros(now.Add(-n.Lifetime)), n.Status + " ", sqldb.Micros(n.Expires)}
 }
 
-// NoteStatus adds a note to a live grant. ErrNotFound: it is over, so the token is worth nothing.
+// NoteStatus adds a note to a live grant. ErrNotFound: it is over, or its client was removed or
+// disabled, so the token is worth nothing.
 func (s *Grants) NoteStatus(ctx context.Context, id string, n Note) error {
 	now := s.now()
 	return row.Changed(s.db.Exec(ctx, `UPDATE grants SET `+noteStatus(3)+`
-		WHERE id = $2 AND revoked_at = 0 AND expires_at > $1`,
+		WHERE id = $2 AND revoked_at = 0 AND expires_at > $1 AND EXISTS (SELECT 1 FROM clients c
+		WHERE c.id = grants.client_id AND c.removed_at = 0 AND c.disabled_at = 0
+		AND grants.created_at >= c.grants_since)`,
 		append([]any{sqldb.Micros(now), id}, n.args(now)...)...))
 }
 

@@ -11,12 +11,14 @@ import (
 
 // Disable takes everything from a client but its rows, and revokes all access tokens that it holds,
 // in one transaction: it is unknown from then on, except to operators. Requests that read it before
-// get no tokens (see RevokeTokens), and what people are just deciding for it is stale. A client that
-// is disabled stays so. ErrNotFound: there is none with that id.
+// get no tokens (see RevokeTokens), and what people are just deciding for it is stale. The tokens
+// that others exchanged from its grants are left to [store.Store.RevokeExchanged], also if it is
+// enabled before that. A client that is disabled stays so. ErrNotFound: there is none with that id.
 func (s *Clients) Disable(ctx context.Context, id string) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if err := row.Changed(s.change(ctx, id, `UPDATE clients
-			SET disabled_at = CASE WHEN disabled_at = 0 THEN $2 ELSE disabled_at END, `+touched+`
+			SET disabled_at = CASE WHEN disabled_at = 0 THEN $2 ELSE disabled_at END,
+			exchanges_ended_at = CASE WHEN exchanges_ended_at < $2 THEN $2 ELSE exchanges_ended_at + 1 END, `+touched+`
 			WHERE id = $1 AND removed_at = 0`, id, sqldb.Micros(s.now()))); err != nil {
 			return err
 		}
@@ -67,8 +69,8 @@ func (s *Clients) RevokeTokens(ctx context.Context, id string) error {
 	return s.statuses.RevokeClient(ctx, id)
 }
 
-// Ended is a client of which all grants that began before Since are over, as a time in
-// microseconds.
+// Ended is a client of which something is over since a time in microseconds: all grants that began
+// before, or all tokens that others had exchanged from its grants by then.
 type Ended struct {
 	ID    string
 	Since int64
@@ -86,5 +88,20 @@ func (s *Clients) ToCleanUp(ctx context.Context) ([]Ended, error) {
 func (s *Clients) CleanedUp(ctx context.Context, e Ended) error {
 	_, err := s.db.Exec(ctx, `UPDATE clients SET grants_since = 0
 		WHERE id = $1 AND grants_since = $2`, e.ID, e.Since)
+	return err
+}
+
+// Exchanges returns up to 20 clients, in the order of their ids and after the id after, that were
+// disabled, and of whose grants tokens that others exchanged may not be revoked yet.
+func (s *Clients) Exchanges(ctx context.Context, after string) ([]Ended, error) {
+	return sqldb.All(ctx, s.db, scanEnded, `SELECT id, exchanges_ended_at FROM clients
+		WHERE exchanges_ended_at > 0 AND id > $1 ORDER BY id LIMIT 20`, after)
+}
+
+// ExchangesRevoked notes that these tokens are revoked. It does nothing if the client was disabled
+// once more meanwhile.
+func (s *Clients) ExchangesRevoked(ctx context.Context, e Ended) error {
+	_, err := s.db.Exec(ctx, `UPDATE clients SET exchanges_ended_at = 0
+		WHERE id = $1 AND exchanges_ended_at = $2`, e.ID, e.Since)
 	return err
 }
