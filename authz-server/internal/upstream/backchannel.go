@@ -32,7 +32,8 @@ const (
 )
 
 // POST /login/upstream/{name}/backchannel-logout: an upstream tells that a session there has ended, or
-// all of a person (OpenID Connect Back-Channel Logout §2.5). Those here end that began by them.
+// all of a person (OpenID Connect Back-Channel Logout §2.5). Those here end that began by them (§2.7), also
+// if nobody logs in by the upstream any more because it was disabled.
 func (u *Upstreams) takeLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	r.Body = http.MaxBytesReader(w, r.Body, 2*maxIDToken)
@@ -47,7 +48,7 @@ func (u *Upstreams) takeLogout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	p, err := u.provider(r.Context(), mux.Vars(r)["name"])
+	p, err := u.providerOrOff(r.Context(), mux.Vars(r)["name"])
 	if errors.Is(err, store.ErrNotFound) || err == nil && !p.OpenID() {
 		http.NotFound(w, r)
 		return

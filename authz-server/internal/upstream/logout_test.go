@@ -17,6 +17,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -299,6 +300,46 @@ func TestASessionEndsWithTheOneAtTheUpstream(t *testing.T) {
 		}
 		if left = p.sessions(); len(left) != 1 || left[0].ID != own.SID {
 			t.Errorf("%+v", left)
+		}
+	})
+}
+
+// Nobody logs in by an upstream that is disabled; sessions that began by it go on, and end with the one
+// there all the same.
+func TestASessionEndsWithTheOneAtAnUpstreamThatIsDisabled(t *testing.T) {
+	t.Parallel()
+	sqldbtest.Each(t, func(t *testing.T, databaseURL string) {
+		p := pairOf(t, databaseURL, nil)
+		stored, err := p.here.Store.Upstreams.Upstream(t.Context(), "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored.Disabled = true
+		if err := p.here.Store.Upstreams.Update(t.Context(), stored); err != nil {
+			t.Fatal(err)
+		}
+		p.here.Clock.Advance(time.Minute)
+		p.up.Clock.Advance(time.Minute)
+		if page := p.here.Browser().Get("/login"); strings.Contains(page.Body, "Other") {
+			t.Errorf("it is still offered: %s", page.Body)
+		}
+		if a := p.at.Get("/account"); a.Status != http.StatusOK {
+			t.Fatalf("the session has ended already: %d", a.Status)
+		}
+		if a := p.here.PostForm(upstream.BackchannelPath("other"), url.Values{"logout_token": {"x.y.z"}}); a.Status != http.StatusBadRequest {
+			t.Errorf("what is no logout token: %d %s", a.Status, a.Body)
+		}
+		if a := p.there.Post("/oauth2/logout", url.Values{}); a.Status != http.StatusOK {
+			t.Fatal(a.Status)
+		}
+		if _, err := p.up.Queue.Deliver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if left := p.sessions(); len(left) > 0 {
+			t.Errorf("%+v", left)
+		}
+		if waiting, err := p.up.Store.Outbox.List(t.Context(), outbox.KindLogout, "", 10); err != nil || len(waiting) > 0 {
+			t.Errorf("the upstream was told to try again: %+v %v", waiting, err)
 		}
 	})
 }

@@ -58,11 +58,12 @@ type Upstreams struct {
 
 	documents documents
 	mu        sync.Mutex // guards what follows
-	known     []provider
+	known     []provider // those that are enabled
+	off       []provider // and those that are not
 	read      time.Time
 }
 
-// provider is an upstream that is enabled.
+// provider is an upstream.
 type provider struct {
 	Name string
 	Settings
@@ -77,29 +78,36 @@ const rememberedFor = 2 * time.Second
 func (u *Upstreams) all(ctx context.Context) ([]provider, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	err := u.look(ctx)
+	return u.known, err
+}
+
+// look reads the upstreams, unless they were read just now.
+func (u *Upstreams) look(ctx context.Context) error {
 	if age := u.Now().Sub(u.read); !u.read.IsZero() && age >= 0 && age < rememberedFor {
-		return u.known, nil
+		return nil
 	}
 	stored, err := u.Store.Upstreams.List(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	u.known, u.read = nil, u.Now()
+	u.known, u.off, u.read = nil, nil, u.Now()
 	for _, one := range stored {
-		if one.Disabled {
-			continue
-		}
 		p := provider{Name: one.Name}
-		if p.Settings, err = Read(one); err == nil {
+		if p.Settings, err = Read(one); err == nil && !one.Disabled { // what ends sessions needs no secret
 			p.secret, _, err = open(u.KEK, one)
 		}
 		if err != nil {
 			u.Log.ErrorContext(ctx, "an upstream cannot be used", "upstream", one.Name, "error", err)
 			continue
 		}
-		u.known = append(u.known, p)
+		if one.Disabled {
+			u.off = append(u.off, p)
+		} else {
+			u.known = append(u.known, p)
+		}
 	}
-	return u.known, nil
+	return nil
 }
 
 // provider returns the upstream with a name. [store.ErrNotFound]: there is none, or it is disabled.
@@ -108,11 +116,26 @@ func (u *Upstreams) provider(ctx context.Context, name string) (*provider, error
 	if err != nil {
 		return nil, err
 	}
+	return named(all, name)
+}
+
+func named(all []provider, name string) (*provider, error) {
 	i := slices.IndexFunc(all, func(p provider) bool { return p.Name == name })
 	if i < 0 {
 		return nil, store.ErrNotFound
 	}
 	return &all[i], nil
+}
+
+// providerOrOff is provider also for one that is disabled: nobody logs in by it, and sessions that began
+// by it go on. [store.ErrNotFound]: there is none.
+func (u *Upstreams) providerOrOff(ctx context.Context, name string) (*provider, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.look(ctx); err != nil {
+		return nil, err
+	}
+	return named(slices.Concat(u.known, u.off), name)
 }
 
 // Buttons are what a page shows that logs people in: of the upstreams with these names, or of all
