@@ -65,21 +65,20 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 	if err != nil {
 		return err
 	}
-	takesOver := !data.ByOperator && !m.User.EmailVerified
-	in := c.Store.Tx
-	if takesOver {
-		in = c.Store.KeepAdministrator
-	}
-	err = in(r.Context(), func(ctx context.Context) error {
+	err = c.Store.Tx(r.Context(), func(ctx context.Context) error {
+		// This locks the row of the person: whoever proves the address, or gives them a role, comes
+		// before, and is seen, or after.
 		if err := c.Store.Mailed.SpendMailed(ctx, m); err != nil {
 			return err
 		}
-		user := m.User
-		// This locks the row of the person: whoever gives them a role comes before, and is seen, or after.
-		if err := c.Store.Users.ResetPassword(ctx, user.ID, hash, browser); err != nil {
+		user, err := c.Store.Users.User(ctx, m.User.ID)
+		if err != nil {
 			return err
 		}
-		if takesOver {
+		if data.ByOperator || user.EmailVerified {
+			return c.reset(ctx, r, user, hash, browser)
+		}
+		return c.Store.KeepAdministrator(ctx, func(ctx context.Context) error {
 			if crowned, err := c.Store.Roles.Administers(ctx, user.ID); err != nil || crowned {
 				return cmp.Or(err, store.ErrNotFound)
 			}
@@ -87,16 +86,24 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 				return err
 			}
 			user.EmailVerified = true
-		}
-		if err := c.Store.Mailed.DropMailedOf(ctx, user.ID); err != nil {
-			return err
-		}
-		return c.Notices.Note(ctx, r, user, notices.PasswordReset, "")
+			return c.reset(ctx, r, user, hash, browser)
+		})
 	})
 	if errors.Is(err, store.ErrLastAdministrator) { // by a group that became one of administrators this very moment
 		err = store.ErrNotFound
 	}
 	return err
+}
+
+// reset gives an account the password with this hash, and tells its person.
+func (c *Recovery) reset(ctx context.Context, r *http.Request, user accounts.User, hash, browser string) error {
+	if err := c.Store.Users.ResetPassword(ctx, user.ID, hash, browser); err != nil {
+		return err
+	}
+	if err := c.Store.Mailed.DropMailedOf(ctx, user.ID); err != nil {
+		return err
+	}
+	return c.Notices.Note(ctx, r, user, notices.PasswordReset, "")
 }
 
 // takeOver removes what a stranger may have planted in an account, whose address is proved now.

@@ -203,6 +203,18 @@ func (w *World) UndoFirstCommit(t *testing.T, table, second string) bool {
 	return true
 }
 
+// Concurrent tells whether transactions run side by side: on Postgres.
+func (w *World) Concurrent(t *testing.T) bool {
+	t.Helper()
+	return w.sql(t).Engine() == sqldb.Postgres
+}
+
+// Blocked tells whether a statement waits for another transaction's lock, on Postgres.
+func (w *World) Blocked(t *testing.T) bool {
+	t.Helper()
+	return w.Count(t, `pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+}
+
 // Beside returns a world for Exec and Count alone, in a database that another store has opened.
 func Beside(databaseURL string) *World { return &World{url: databaseURL} }
 
