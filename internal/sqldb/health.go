@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +55,35 @@ func (db *DB) CheckClock(ctx context.Context) error {
 	return err
 }
 
+// ClockRight tells whether [DB.CheckClock] finds this machine's clock right, or did a few seconds ago: for
+// work that begins often, and must not begin by a wrong clock. An error says that it cannot be found out.
+// [DB.Watch] logs what is wrong.
+func (db *DB) ClockRight(ctx context.Context) (right bool, err error) {
+	if db.engine != Postgres || db.opts.Now == nil {
+		return true, nil
+	}
+	db.clock.Lock()
+	defer db.clock.Unlock()
+	if !db.clock.checked.IsZero() && time.Since(db.clock.checked) < watchEvery {
+		return db.clock.right, nil
+	}
+	_, err = db.compareClocks(ctx)
+	if err != nil && !errors.Is(err, errClock) {
+		return false, err
+	}
+	db.clock.checked, db.clock.right = time.Now(), err == nil
+	return err == nil, nil
+}
+
+// clock is what [DB.ClockRight] found out.
+type clock struct {
+	sync.Mutex
+	checked time.Time // by the monotonic clock; zero: never
+	right   bool
+}
+
+var errClock = errors.New("set it right (NTP)")
+
 // compareClocks asks the database for its time and returns how far this machine's clock is ahead of
 // it, with an error if that is too much.
 func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error) {
@@ -87,8 +117,8 @@ func (db *DB) compareClocks(ctx context.Context) (ahead time.Duration, err error
 		if ahead < 0 {
 			direction = "behind"
 		}
-		return ahead, fmt.Errorf("this machine's clock is %s %s the database's; set it right (NTP)",
-			ahead.Abs().Round(time.Millisecond), direction)
+		return ahead, fmt.Errorf("this machine's clock is %s %s the database's; %w",
+			ahead.Abs().Round(time.Millisecond), direction, errClock)
 	}
 	return ahead, nil
 }

@@ -65,7 +65,15 @@ func TestAClockThatIsOffIsNoticed(t *testing.T) {
 					t.Errorf("%v, want %q", err, test.says)
 				}
 			}
+			for range 2 { // the second answer is remembered
+				if right, err := db.ClockRight(t.Context()); err != nil || right != (test.says == "") {
+					t.Errorf("right %t, %v", right, err)
+				}
+			}
 			db = openWith(t, sqldbtest.SQLite(t), sqldb.Options{Now: now})
+			if right, err := db.ClockRight(t.Context()); err != nil || !right {
+				t.Errorf("SQLite has no clock of its own: right %t, %v", right, err)
+			}
 			if err := errors.Join(db.Ready(t.Context()), db.CheckClock(t.Context())); err != nil {
 				t.Errorf("SQLite has no clock of its own: %v", err)
 			}

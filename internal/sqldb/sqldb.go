@@ -78,6 +78,7 @@ type DB struct {
 
 	brokenAt atomic.Int64 // unix nanoseconds at which a connection was last found broken
 	schema   schemaCheck
+	clock    clock
 	sweeping *sweepMeters
 
 	statements sync.Map     // query → *preparedQuery on read

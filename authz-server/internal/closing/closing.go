@@ -50,9 +50,13 @@ func (c *Closer) Run(ctx context.Context) {
 	}
 }
 
-// CloseDue deletes the accounts that have waited long enough, and returns how many there were.
+// CloseDue deletes the accounts that have waited long enough, and returns how many there were. It deletes
+// none while the clock is not to be trusted: by one that is ahead, none has time to think again.
 func (c *Closer) CloseDue(ctx context.Context) (closed int, err error) {
 	const batch = 20
+	if err := c.Store.CheckClock(ctx); err != nil {
+		return 0, err
+	}
 	for {
 		due, err := c.Store.Users.DueDeletions(ctx, batch)
 		if err != nil || len(due) == 0 {

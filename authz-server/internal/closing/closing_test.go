@@ -20,6 +20,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/provider/providertest"
 	"github.com/maru-auth/maru/authz-server/internal/services"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
 )
@@ -115,6 +116,26 @@ func TestADueAccountIsDeletedAndReceiversAreTold(t *testing.T) {
 			t.Errorf("%+v: %v", events, err)
 		}
 	})
+}
+
+// By a clock that is ahead, everybody has waited long enough.
+func TestAReplicaWhoseClockIsAheadDeletesNobody(t *testing.T) {
+	f, databaseURL := providertest.One(t), sqldbtest.Postgres(t)
+	right := storetest.Ahead(t, databaseURL, time.Now, 0)
+	user, err := right.Users.CreateUser(t.Context(), accounts.User{Email: "mina@example.org"})
+	if err == nil {
+		_, err = right.Users.PlanDeletion(t.Context(), user.ID, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &closing.Closer{Store: storetest.Ahead(t, databaseURL, time.Now, accounts.DeletionDelay+time.Hour), Tokens: f.Provider.Tokens, Services: newServices(t, f, newAPI(t)), Log: slog.New(slog.DiscardHandler)}
+	if n, err := c.CloseDue(t.Context()); err == nil || n != 0 {
+		t.Errorf("deleted %d: %v", n, err)
+	}
+	if _, err := right.Users.User(t.Context(), user.ID); err != nil {
+		t.Error(err)
+	}
 }
 
 // fails takes no letter to one address.

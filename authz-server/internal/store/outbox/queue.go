@@ -112,10 +112,15 @@ const takeRounds = 3
 // Take takes up to limit items of a kind that are due. Nobody else takes them before the lease is
 // over; if this process dies, another one takes them then. It goes from lane to lane, and the next
 // call goes on behind the last one, so that a long queue in one lane costs the others nothing. room
-// is asked, once for each lane in which something is due, how many items of it to take at most.
+// is asked, once for each lane in which something is due, how many items of it to take at most. By a
+// clock that is wrong nothing is taken ([sqldb.DB.ClockRight]): one that is ahead would give up what has
+// not expired, and put off what fails for as long as it is ahead.
 func (q *Queue) Take(
 	ctx context.Context, kind string, lease time.Duration, limit int, room func(lane string) int,
 ) ([]Item, error) {
+	if right, err := q.db.ClockRight(ctx); err != nil || !right {
+		return nil, err
+	}
 	for range takeRounds {
 		found, err := q.lanesDue(ctx, kind, limit, room)
 		if err != nil || len(found) == 0 {

@@ -221,6 +221,17 @@ func Beside(databaseURL string) *World { return &World{url: databaseURL} }
 // URL is that of the database, to open a second store on it.
 func (w *World) URL() string { return w.url }
 
+// Ahead opens the database as a replica does whose clock is ahead of Postgres's, and compares the two. The
+// store's own time is now, and as much ahead.
+func Ahead(t *testing.T, databaseURL string, now func() time.Time, by time.Duration) *store.Store {
+	t.Helper()
+	s, err := store.OpenWith(t.Context(), sqldb.Options{DatabaseURL: databaseURL, Now: func() time.Time { return time.Now().Add(by) }},
+		func() time.Time { return now().Add(by) })
+	OK(t, err)
+	t.Cleanup(func() { OK(t, s.Close()) })
+	return s
+}
+
 // Exec runs a statement for which the store has no method. BYTEA works on both engines.
 func (w *World) Exec(t *testing.T, statement string, args ...any) {
 	t.Helper()

@@ -194,8 +194,12 @@ func (s *Streams) Refuse(ctx context.Context, streamID, id, reason string, next 
 	return err
 }
 
-// Pushable returns the streams that have something to push now and that nobody pushes.
+// Pushable returns the streams that have something to push now and that nobody pushes. By a clock that is
+// wrong nothing is pushed, as in [outbox.Queue.Take].
 func (s *Streams) Pushable(ctx context.Context) ([]Stream, error) {
+	if right, err := s.db.ClockRight(ctx); err != nil || !right {
+		return nil, err
+	}
 	return sqldb.All(ctx, s.db, scanStreams, `SELECT `+streamColumns+` FROM streams s
 		WHERE endpoint <> '' AND due_at <= $1 AND leased_until <= $1 AND (status = 'enabled'
 			AND (SELECT min(w.due_at) FROM stream_sets w
