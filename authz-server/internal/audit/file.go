@@ -40,11 +40,14 @@ func (f *file) positionPath() string { return f.path + ".position" }
 
 // open opens the file, and takes it for this process. It goes on from where the one before it came.
 func (f *file) open() error {
-	opened, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	opened, err := os.OpenFile(f.path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	err = lock(opened)
+	if err == nil {
+		err = endLine(opened)
+	}
 	var noted int64
 	if err == nil {
 		noted, err = f.noted()
@@ -54,6 +57,21 @@ func (f *file) open() error {
 	}
 	f.f, f.position = opened, max(f.position, noted)
 	return nil
+}
+
+// endLine ends what a machine that stopped in the middle of a line left of it, so that it spoils no other:
+// it was not noted that the entry is there, so it comes again, on a line of its own.
+func endLine(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = f.WriteString("\n")
+	return err
 }
 
 // noted is how far the file has come, as note wrote it; 0: it did not.
@@ -123,7 +141,9 @@ func (f *file) note() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(temporary, "%d\n", f.position)
+	if _, err = fmt.Fprintf(temporary, "%d\n", f.position); err == nil {
+		err = temporary.Sync() // or a machine that stops could leave an empty file under the name
+	}
 	if err = errors.Join(err, temporary.Close()); err == nil {
 		err = os.Rename(temporary.Name(), f.positionPath())
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,31 @@ func TestTheFileHasEveryEntryAcrossRestartsAndRotations(t *testing.T) {
 		wantPositions(t, path, 6, 8)
 		ok(t, c.Follow(t.Context()))
 		wantPositions(t, path, 6, 8)
+	})
+}
+
+// A machine stops in the middle of a line: its entry comes again, on a line of its own.
+func TestALineThatACrashCutShortSpoilsNoOther(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		start := func() chained { return newChained(t, w, func(cfg *audit.Config) { cfg.File = path }) }
+		c := start()
+		c.add(t, 2)
+		ok(t, c.Follow(t.Context()))
+		c.end(t)
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		ok(t, err)
+		const torn = `{"position":3,"kin`
+		_, err = f.WriteString(torn)
+		ok(t, errors.Join(err, f.Close()))
+		c = start()
+		c.add(t, 1)
+		ok(t, c.Follow(t.Context()))
+		c.end(t)
+		text, err := os.ReadFile(path)
+		ok(t, err)
+		ok(t, os.WriteFile(path, bytes.Replace(text, []byte(torn+"\n"), nil, 1), 0o600))
+		wantPositions(t, path, 1, 3)
 	})
 }
 
