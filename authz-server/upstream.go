@@ -43,7 +43,7 @@ type upstreamOptions struct {
 	Signup                *bool             `name:"new-accounts" help:"Whether people can make an account by it, as far as --signup allows. Otherwise they add it to an account that they have." negatable:"" env:"-"`
 	Claim                 map[string]string `help:"Where its answer has a claim, such as name=profile.display_name. Can be repeated." env:"-" placeholder:"NAME=PATH"`
 	Tenant                []string          `help:"With --preset=microsoft, where the issuer stands for several tenants: the id of one whose people can log in. Can be repeated; an empty one stands for all." env:"-" placeholder:"ID"`
-	Logout                *bool             `help:"Lead people who log out here on to log out there, too. Register the address for that." negatable:"" env:"-"`
+	Logout                *bool             `help:"Lead people who log out here on to log out there, too. Register the address for that. Their ID token is kept, encrypted, until they do." negatable:"" env:"-"`
 	StrongACR             []string          `name:"strong-acr" help:"A value of its acr or amr that stands for the second step here. Can be repeated; an empty one stands for none." env:"-" placeholder:"VALUE"`
 	AppleTeamID           *string           `name:"apple-team-id" help:"With --preset=apple." env:"-"`
 	AppleKeyID            *string           `name:"apple-key-id" help:"With --preset=apple: the id of the key." env:"-"`

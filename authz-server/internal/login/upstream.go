@@ -233,6 +233,7 @@ func (l *Login) signUpComer(w http.ResponseWriter, r *http.Request, c comer) {
 	user.EmailVerified = c.person.EmailVerified && accounts.EmailKey(user.Email) == accounts.EmailKey(c.person.Email)
 	confirms := !user.EmailVerified && l.Recovery.SendsMail()
 	if err == nil && confirms {
+		c.person.IDToken = "" // what waits for a letter to be read keeps none
 		err = l.askToConfirm(w, r, user, entry, c.Arrival, recovery.SignupProof{Upstream: &recovery.SignupUpstream{
 			Name: c.stored.Upstream, Issuer: c.stored.Issuer, Person: c.person}})
 	} else if err == nil {

@@ -46,6 +46,9 @@ func (s *planned) ofUpstreams() {
 	s.add("NoteOrigin", func(ctx context.Context) error {
 		return s.Upstreams.NoteOrigin(ctx, "s3", upstreams.Origin{Upstream: "p1", Issuer: "https://p.example", Subject: "x"})
 	})
+	s.add("IDToken", func(ctx context.Context) error { _, err := s.Upstreams.IDToken(ctx, "s5"); return err })
+	s.add("Kept", func(ctx context.Context) error { _, _, err := s.Upstreams.Kept(ctx, "s5", 200); return err })
+	s.late("RewrapIDToken", func(ctx context.Context) error { return s.Upstreams.RewrapIDToken(ctx, "s5", "x", "y") })
 	s.add("DropOrigin", func(ctx context.Context) error { return s.Upstreams.DropOrigin(ctx, "s4") })
 	s.add("Origin", func(ctx context.Context) error { _, err := s.Upstreams.Origin(ctx, "s5"); return err })
 	s.add("SessionsFrom", func(ctx context.Context) error {

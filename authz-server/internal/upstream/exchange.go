@@ -23,7 +23,7 @@ import (
 )
 
 // redeem exchanges a code for tokens, and returns who the person is by them. The tokens are kept
-// nowhere.
+// nowhere, but for the ID token where it is needed for a log-out.
 func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, secrets secrets, code string, cause fetch.Cause) (Person, error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {u.callback(p.Name)},
 		"code_verifier": {secrets.verifier}}
@@ -68,7 +68,21 @@ func (u *Upstreams) redeem(ctx context.Context, p *provider, m metadata, secrets
 	}
 	person.Email = email
 	person.EmailVerified = p.proves(person)
+	if p.Logout {
+		token, _ := a.at("id_token").(string)
+		if person.IDToken, err = u.keep(p, person, token); err != nil {
+			return Person{}, err
+		}
+	}
 	return person, nil
+}
+
+// keep returns an ID token as it is kept for a log-out; empty: it is too long to become part of an address.
+func (u *Upstreams) keep(p *provider, person Person, token string) (sealed string, err error) {
+	if token == "" || len(token) > maxHint {
+		return "", nil
+	}
+	return sealHint(u.KEK, *person.origin(p.Name), token)
 }
 
 // byIDToken reads the ID token, and userinfo for what it does not say.

@@ -29,6 +29,7 @@ type Farewell struct {
 	Leads bool   // they are led there, to log out
 
 	provider provider
+	idToken  string // of the log-in there; empty: it is not kept
 }
 
 // Farewell returns what will be left when a session ends; nil: nothing. Call it before.
@@ -47,15 +48,35 @@ func (u *Upstreams) Farewell(ctx context.Context, current *session.Session) (*Fa
 	if err != nil {
 		return nil, err
 	}
-	return &Farewell{Title: p.Title, Leads: p.Logout, provider: *p}, nil
+	f := &Farewell{Title: p.Title, Leads: p.Logout, provider: *p}
+	if p.Logout && p.isIssuer(origin.Issuer) { // the settings may name another by now
+		f.idToken, err = u.hint(ctx, current.ID, *origin)
+	}
+	return f, err
+}
+
+// hint returns the ID token by which a session began; empty: it is not kept, or no key opens it.
+func (u *Upstreams) hint(ctx context.Context, sessionID string, o upstreams.Origin) (token string, err error) {
+	o.IDToken, err = u.Store.Upstreams.IDToken(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && o.IDToken == "" {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if token, _, err = openHint(u.KEK, o); err != nil {
+		u.Log.WarnContext(ctx, "the ID token of a session cannot be used", "upstream", o.Upstream, "error", err)
+		return "", nil
+	}
+	return token, nil
 }
 
 // LeadOut is where somebody whose session has ended logs out at the upstream (OpenID Connect
 // RP-Initiated Logout §2). They come back to go on to next, an address that was checked; empty: to a
 // page of this server. It returns an empty text if f leads nowhere, or there is no way there.
 //
-// The upstream gets client_id, and neither id_token_hint, since no token of it outlives the log-in, nor
-// logout_hint, which would write who somebody is into an address. So it asks the person.
+// The upstream gets client_id and, as id_token_hint, the ID token that it gave: some refuse without, and
+// others then need not ask the person.
 func (u *Upstreams) LeadOut(w http.ResponseWriter, r *http.Request, f *Farewell, next string) string {
 	if f == nil || !f.Leads {
 		return ""
@@ -77,8 +98,11 @@ func (u *Upstreams) LeadOut(w http.ResponseWriter, r *http.Request, f *Farewell,
 			"upstream", p.Name, "error", err)
 		return ""
 	}
-	return withQuery(m.EndSession, url.Values{"client_id": {p.ClientID}, "state": {state},
-		"post_logout_redirect_uri": {u.Issuer.URL(LoggedOutPath(p.Name))}})
+	form := url.Values{"client_id": {p.ClientID}, "state": {state}, "post_logout_redirect_uri": {u.Issuer.URL(LoggedOutPath(p.Name))}}
+	if f.idToken != "" {
+		form.Set("id_token_hint", f.idToken)
+	}
+	return withQuery(m.EndSession, form)
 }
 
 // GET /login/upstream/{name}/logged-out: somebody comes back who logged out there. Whatever the address

@@ -28,6 +28,9 @@ type Person struct {
 
 	Proof []string `json:"amr"` // of a log-in by it; see package proofs
 
+	// IDToken is by what the upstream says it, encrypted; empty: it is not kept.
+	IDToken string `json:"id_token,omitempty"`
+
 	authTime time.Time // of the log-in there; zero: it does not say
 }
 
@@ -43,7 +46,8 @@ func (p Person) Label() string {
 
 // origin is what is noted of a session that begins by p's log-in at an upstream.
 func (p Person) origin(upstream string) *upstreams.Origin {
-	return &upstreams.Origin{Upstream: upstream, Issuer: p.Issuer, Subject: p.Subject, Session: p.Session, Dated: !p.authTime.IsZero()}
+	return &upstreams.Origin{Upstream: upstream, Issuer: p.Issuer, Subject: p.Subject, Session: p.Session, Dated: !p.authTime.IsZero(),
+		IDToken: p.IDToken}
 }
 
 // MadeAccount is what is noted of a session that begins when p makes an account by an upstream:

@@ -2,7 +2,9 @@ package upstreams
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/store/internal/row"
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -15,6 +17,9 @@ type Origin struct {
 	Subject  string `json:"subject"`
 	Session  string `json:"sid,omitempty"`   // there; empty: the upstream names none
 	Dated    bool   `json:"dated,omitempty"` // the upstream says when the person logged in
+
+	// IDToken is that of the log-in, which package upstream encrypts; empty: it is not kept.
+	IDToken string `json:"id_token,omitempty"`
 }
 
 // Text is o as text; empty for nil.
@@ -40,9 +45,9 @@ func ParseOrigin(text string) (o *Origin, err error) {
 
 // NoteOrigin notes by what a session began. Call it in the transaction in which it does.
 func (s *Upstreams) NoteOrigin(ctx context.Context, sessionID string, o Origin) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO upstream_sessions (session_id, upstream, issuer, subject, sid, dated)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id) DO UPDATE SET upstream = $2, issuer = $3, subject = $4,
-		sid = $5, dated = $6`, sessionID, o.Upstream, o.Issuer, o.Subject, o.Session, o.Dated)
+	_, err := s.db.Exec(ctx, `INSERT INTO upstream_sessions (session_id, upstream, issuer, subject, sid, dated, id_token)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO UPDATE SET upstream = $2, issuer = $3, subject = $4,
+		sid = $5, dated = $6, id_token = $7`, sessionID, o.Upstream, o.Issuer, o.Subject, o.Session, o.Dated, o.IDToken)
 	return err
 }
 
@@ -52,12 +57,44 @@ func (s *Upstreams) DropOrigin(ctx context.Context, sessionID string) error {
 	return err
 }
 
-// Origin returns by what a session began. ErrNotFound: not by an upstream, or it is not known, or the
-// session has ended.
+// Origin returns by what a session began, without its IDToken, which few need. ErrNotFound: not by an
+// upstream, or it is not known, or the session has ended.
 func (s *Upstreams) Origin(ctx context.Context, sessionID string) (o Origin, err error) {
 	err = s.db.QueryRow(ctx, `SELECT upstream, issuer, subject, sid, dated FROM upstream_sessions
 		WHERE session_id = $1`, sessionID).Scan(&o.Upstream, &o.Issuer, &o.Subject, &o.Session, &o.Dated)
 	return o, row.NotFound(err)
+}
+
+// IDToken is [Origin.IDToken] of a session. ErrNotFound is as of Origin.
+func (s *Upstreams) IDToken(ctx context.Context, sessionID string) (sealed string, err error) {
+	err = s.db.QueryRow(ctx, `SELECT id_token FROM upstream_sessions WHERE session_id = $1`, sessionID).Scan(&sealed)
+	return sealed, row.NotFound(err)
+}
+
+// Kept is a session with what it began by.
+type Kept struct {
+	SessionID string
+	Origin
+}
+
+// Kept returns the sessions that keep an IDToken, of a page of limit sessions after the id after. next is
+// where the next page begins; empty: there is none.
+func (s *Upstreams) Kept(ctx context.Context, after string, limit int) (kept []Kept, next string, err error) {
+	page, err := sqldb.All(ctx, s.db, func(rows *sql.Rows) (k Kept, err error) {
+		return k, rows.Scan(&k.SessionID, &k.Upstream, &k.Issuer, &k.Subject, &k.IDToken)
+	}, `SELECT session_id, upstream, issuer, subject, id_token FROM upstream_sessions
+		WHERE session_id > $1 ORDER BY session_id LIMIT $2`, after, limit)
+	if len(page) == limit {
+		next = page[len(page)-1].SessionID
+	}
+	return slices.DeleteFunc(page, func(k Kept) bool { return k.IDToken == "" }), next, err
+}
+
+// RewrapIDToken replaces the encrypted form of a session's IDToken. ErrNotFound: it is another by now, or
+// the session has ended.
+func (s *Upstreams) RewrapIDToken(ctx context.Context, sessionID, before, after string) error {
+	return row.Changed(s.db.Exec(ctx, `UPDATE upstream_sessions SET id_token = $3
+		WHERE session_id = $1 AND id_token = $2`, sessionID, before, after))
 }
 
 // maxEnded is how many sessions here one session or person there can have: accounts.MaxSessions of
