@@ -36,6 +36,7 @@ func TestSCIMByAStockClient(t *testing.T) {
 	var seen struct {
 		ID             string
 		Found, Members []string
+		Everywhere     [][]string
 		Active, Gone   bool
 		Checks         []struct{ Status, Title, Reason, About, Data string }
 	}
@@ -43,6 +44,14 @@ func TestSCIMByAStockClient(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if seen.ID == "" || !slices.Equal(seen.Found, []string{seen.ID}) || !slices.Equal(seen.Members, seen.Found) || seen.Active || !seen.Gone {
+		t.Errorf("the directory saw %.2000s", out)
+	}
+	for _, page := range seen.Everywhere {
+		if !slices.Equal(page, []string{"User", "Group"}) {
+			t.Errorf("a search through all types of resources finds %v", page)
+		}
+	}
+	if len(seen.Everywhere) != 2 {
 		t.Errorf("the directory saw %.2000s", out)
 	}
 	passed := 0

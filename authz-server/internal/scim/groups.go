@@ -186,49 +186,38 @@ func (s *Server) group(w http.ResponseWriter, r *http.Request, actor admin.Actor
 	return nil
 }
 
-func (s *Server) listGroups(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	q, err := queryOf(groups, w, r, r.Method == http.MethodPost)
-	if err != nil {
-		return err
-	}
-	of, err := groupsOf(q.filter)
-	if err != nil {
-		return err
-	}
-	page, err := q.page(func(after string, each func(map[string]any, string) bool) error {
+// chooseGroups says how to go through the groups of a list.
+func (s *Server) chooseGroups(r *http.Request, actor admin.Actor, p *part) error {
+	of, err := groupsOf(p.filter)
+	p.walk = func(after string, each func(map[string]any, string) bool) error {
 		return s.cfg.Operations.WalkGroups(r.Context(), actor, of, after, func(g provisioning.Group, cursor string) bool {
 			return each(s.groupDoc(g), cursor)
 		})
-	}, func(most int) ([]string, error) { return s.cfg.Operations.GroupIDs(r.Context(), actor, most) })
-	if err != nil {
-		return err
 	}
-	if q.shown.Has(membersAttribute) {
-		if err := s.addMembers(r, actor, &q, &page); err != nil {
-			return err
-		}
-	}
-	writeList(groups, w, &q, page)
-	return nil
+	p.ids = func(most int) ([]string, error) { return s.cfg.Operations.GroupIDs(r.Context(), actor, most) }
+	return err
 }
 
-// addMembers looks up the members of the groups of a page. A page has only so many of them: it is
-// shorter than asked for if need be (RFC 7644 §3.4.2.4 lets it).
-func (s *Server) addMembers(r *http.Request, actor admin.Actor, q *query, page *found) error {
+// addMembers looks up the members of the groups of a page, if they are to be shown. A page has only so
+// many of them: it is shorter than asked for if need be (RFC 7644 §3.4.2.4 lets it).
+func (s *Server) addMembers(r *http.Request, actor admin.Actor, page *found, byCursor bool) error {
 	total := 0
-	for i, doc := range page.items {
-		id, _ := doc["id"].(string)
+	for i, one := range page.items {
+		if one.of.kind != groups || !one.of.shown.Has(membersAttribute) {
+			continue
+		}
+		id, _ := one.doc["id"].(string)
 		g, err := s.cfg.Operations.Group(r.Context(), actor, id, true)
 		if err != nil {
 			return err
 		}
 		if total += len(g.Members); total > provisioning.MaxMembers && i > 0 {
-			if page.items = page.items[:i]; q.byCursor {
-				page.next, _ = page.items[i-1]["id"].(string)
+			if page.items = page.items[:i]; byCursor {
+				page.next = page.items[i-1].place
 			}
 			return nil
 		}
-		page.items[i] = s.groupDoc(g)
+		page.items[i].doc = s.groupDoc(g)
 	}
 	return nil
 }

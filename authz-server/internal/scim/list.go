@@ -1,10 +1,7 @@
 package scim
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/scim/language"
 )
 
@@ -30,20 +27,31 @@ const (
 
 // query is what a list is asked for (RFC 7644 §3.4.2, RFC 9865 §2).
 type query struct {
-	filter     *language.Filter
-	startIndex int // the first is 1
+	of         []*language.Kind // whose resources are in the list, in this order
+	parts      []part           // of those kinds of which the filter can find something
+	startIndex int              // the first is 1
 	count      int
-	cursor     string // what it says is in after and binding
 	byCursor   bool
-	after      string // the cursor of package admin
+	after      string // where the list goes on, as readCursor returns it
 	text       string // of the filter
-	shown      language.Selection
 }
 
-// queryOf reads the query of a GET, or the body of a search by POST.
-func queryOf(k *language.Kind, w http.ResponseWriter, r *http.Request, search bool) (q query, err error) {
+// part is what a query asks of one kind of resources.
+type part struct {
+	kind   *language.Kind
+	filter *language.Filter // nil: all
+	shown  language.Selection
+
+	// walk goes through the resources as [provisioning.Operations.WalkPeople] does, and ids returns the ids of all.
+	walk func(after string, each func(doc map[string]any, cursor string) bool) error
+	ids  func(most int) ([]string, error)
+}
+
+// queryOf reads the query of a GET, or the body of a search by POST, on resources of some kinds.
+func queryOf(w http.ResponseWriter, r *http.Request, of ...*language.Kind) (q query, err error) {
+	q.of = of
 	var params map[string]any
-	if search {
+	if r.Method == http.MethodPost {
 		if params, err = readBody(w, r, maxUser); err != nil {
 			return q, err
 		}
@@ -65,22 +73,43 @@ func queryOf(k *language.Kind, w http.ResponseWriter, r *http.Request, search bo
 	if q.text, err = textParam(params, "filter"); err != nil {
 		return q, err
 	}
-	if strings.TrimSpace(q.text) != "" {
-		if q.filter, err = language.ParseFilter(k, q.text); err != nil {
-			return q, err
-		}
+	if err := q.split(params); err != nil {
+		return q, err
 	}
 	if language.Member(params, "cursor") != nil {
 		q.byCursor = true
-		if q.cursor, err = textParam(params, "cursor"); err != nil {
+		cursor, err := textParam(params, "cursor")
+		if err != nil {
 			return q, err
 		}
-		if q.after, err = readCursor(k, q.cursor, q.text); err != nil {
+		if q.after, err = q.readCursor(cursor); err != nil {
 			return q, err
 		}
 	}
-	q.shown, err = k.Selection(params)
-	return q, err
+	return q, nil
+}
+
+// split says what is asked of each kind.
+func (q *query) split(params map[string]any) error {
+	for _, k := range q.of {
+		p := part{kind: k}
+		var err error
+		if p.shown, err = k.Selection(params); err != nil {
+			return err
+		}
+		if strings.TrimSpace(q.text) != "" {
+			whole, err := language.ParseFilter(k, q.text, q.of...)
+			if err != nil {
+				return err
+			}
+			var all bool
+			if p.filter, all = whole.Settle(k); p.filter == nil && !all {
+				continue
+			}
+		}
+		q.parts = append(q.parts, p)
+	}
+	return nil
 }
 
 // maxParameters is how many parameters a query can have.
@@ -128,121 +157,38 @@ func textParam(params map[string]any, name string) (string, error) {
 	return "", bad(language.InvalidValue, name+" must be a text.")
 }
 
-// A cursor says after which resource a list goes on, of which type, and for which filter. That it is not
-// one for another list saves clients from their mistakes; whoever makes one up sees nothing more.
-
-func cursorOf(k *language.Kind, after, filter string) string {
-	return base64.RawURLEncoding.EncodeToString(append(binding(k, filter), after...))
-}
-
-func binding(k *language.Kind, filter string) []byte {
-	sum := sha256.Sum256([]byte(k.Name + " " + filter))
-	return sum[:8]
-}
-
-// readCursor reads a cursor. The empty one is before the first resource.
-func readCursor(k *language.Kind, text, filter string) (after string, err error) {
-	if text == "" {
-		return "", nil
-	}
-	plain, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(plain) <= 8 || string(plain[:8]) != string(binding(k, filter)) ||
-		len(text) > 2000 || !language.Storable(string(plain[8:])) {
-		return "", bad(invalidCursor, "The cursor must be the nextCursor of a list with the same filter.")
-	}
-	return string(plain[8:]), nil
-}
-
-// walker goes through resources, as [provisioning.Operations.WalkPeople] does.
-type walker func(after string, each func(doc map[string]any, cursor string) bool) error
-
-// found is a page of a list.
-type found struct {
-	items []map[string]any
-	total int    // -1: not counted
-	next  string // the cursor of the page after this one; empty: there is none
-}
-
-// page walks to a page of a list. ids returns the ids of all resources, for a list of all.
-func (q *query) page(walk walker, ids func(most int) ([]string, error)) (found, error) {
-	switch {
-	case q.byCursor:
-		return q.byCursors(walk)
-	case q.filter == nil:
-		return q.byPosition(walk, ids)
-	}
-	return q.byFilter(walk)
-}
-
-// byCursors is a page of what comes after a cursor. It may be short, also if others follow.
-func (q *query) byCursors(walk walker) (f found, err error) {
-	f.total = -1
-	examined, last := 0, ""
-	err = walk(q.after, func(doc map[string]any, cursor string) bool {
-		if len(f.items) >= q.count || examined == maxExamined {
-			f.next = last
-			return false
+// list answers a query of some kinds of resources: of more than one, those of the first come first.
+func (s *Server) list(of ...*language.Kind) func(http.ResponseWriter, *http.Request, admin.Actor) error {
+	return func(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
+		q, err := queryOf(w, r, of...)
+		if err != nil {
+			return err
 		}
-		examined, last = examined+1, cursor
-		if q.filter == nil || q.filter.Matches(doc) {
-			f.items = append(f.items, doc)
-		}
-		return true
-	})
-	return f, err
-}
-
-// byPosition is a page of all resources.
-func (q *query) byPosition(walk walker, ids func(most int) ([]string, error)) (f found, err error) {
-	all, err := ids(maxExamined)
-	if errors.Is(err, provisioning.ErrTooMany) {
-		return f, errTooMany
-	}
-	f.total = len(all)
-	if err != nil || q.startIndex > len(all) || q.count == 0 {
-		return f, err
-	}
-	after := ""
-	if q.startIndex > 1 {
-		after = all[q.startIndex-2]
-	}
-	err = walk(after, func(doc map[string]any, _ string) bool {
-		f.items = append(f.items, doc)
-		return len(f.items) < q.count
-	})
-	return f, err
-}
-
-var errTooMany = bad(tooMany, fmt.Sprintf(`More than %d resources would have to be looked at. `+
-	`Page by cursor (RFC 9865), beginning with an empty one, or use a filter with userName eq, userName sw, `+
-	`externalId eq, id eq, groups.value eq, members.value eq, displayName eq (of groups) or meta.lastModified gt.`,
-	maxExamined))
-
-// byFilter is a page of what meets the filter.
-func (q *query) byFilter(walk walker) (f found, err error) {
-	examined := 0
-	if walkErr := walk("", func(doc map[string]any, _ string) bool {
-		if examined++; examined > maxExamined {
-			err = errTooMany
-			return false
-		}
-		if q.filter.Matches(doc) {
-			if f.total++; f.total >= q.startIndex && len(f.items) < q.count {
-				f.items = append(f.items, doc)
+		for i := range q.parts {
+			p := &q.parts[i]
+			if p.kind == users {
+				s.chooseUsers(r, actor, p)
+			} else if err := s.chooseGroups(r, actor, p); err != nil {
+				return err
 			}
 		}
-		return true
-	}); walkErr != nil {
-		err = walkErr
+		page, err := q.page()
+		if err != nil {
+			return err
+		}
+		if err := s.addMembers(r, actor, &page, q.byCursor); err != nil {
+			return err
+		}
+		q.write(w, page)
+		return nil
 	}
-	return f, err
 }
 
-// writeList answers with a page.
-func writeList(k *language.Kind, w http.ResponseWriter, q *query, f found) {
+// write answers with a page.
+func (q *query) write(w http.ResponseWriter, f found) {
 	resources := make([]json.RawMessage, 0, len(f.items))
-	for _, doc := range f.items {
-		text, err := json.Marshal(q.shown.Of(doc))
+	for _, one := range f.items {
+		text, err := json.Marshal(one.of.shown.Of(one.doc))
 		if err != nil {
 			continue // there is nothing in it that has no JSON
 		}
@@ -253,7 +199,7 @@ func writeList(k *language.Kind, w http.ResponseWriter, q *query, f found) {
 		body["totalResults"] = f.total
 	}
 	if f.next != "" {
-		body["nextCursor"] = cursorOf(k, f.next, q.text)
+		body["nextCursor"] = q.cursorOf(f.next)
 	}
 	if !q.byCursor {
 		body["startIndex"] = q.startIndex

@@ -74,22 +74,23 @@ func (s *Server) Routes(r *mux.Router) {
 		method, path string
 		do           func(http.ResponseWriter, *http.Request, admin.Actor) error
 	}{
-		{http.MethodGet, "/Users", s.listUsers}, {http.MethodPost, "/Users/.search", s.listUsers},
+		{http.MethodGet, "", s.list(users, groups)}, {http.MethodGet, "/", s.list(users, groups)},
+		{http.MethodPost, "/.search", s.list(users, groups)},
+		{http.MethodGet, "/Users", s.list(users)}, {http.MethodPost, "/Users/.search", s.list(users)},
 		{http.MethodPost, "/Users", s.createUser}, {http.MethodGet, "/Users/{id}", s.user},
 		{http.MethodPut, "/Users/{id}", s.replaceUser}, {http.MethodPatch, "/Users/{id}", s.patchUser},
 		{http.MethodDelete, "/Users/{id}", s.deleteUser},
-		{http.MethodGet, "/Groups", s.listGroups}, {http.MethodPost, "/Groups/.search", s.listGroups},
+		{http.MethodGet, "/Groups", s.list(groups)}, {http.MethodPost, "/Groups/.search", s.list(groups)},
 		{http.MethodPost, "/Groups", s.createGroup}, {http.MethodGet, "/Groups/{id}", s.group},
 		{http.MethodPut, "/Groups/{id}", s.replaceGroup}, {http.MethodPatch, "/Groups/{id}", s.patchGroup},
 		{http.MethodDelete, "/Groups/{id}", s.deleteGroup},
 	} {
 		at.Handle(one.path, s.authorized(one.do)).Methods(one.method)
 	}
-	for path, what := range map[string]string{
-		"/Bulk": "Bulk operations are", "/Me": "/Me is", "/.search": "A search through all types of resources is",
-	} {
+	for path, what := range map[string]string{"/Bulk": "Bulk operations are", "/Me": "/Me is"} {
 		at.Handle(path, s.refusing(&problem{Status: http.StatusNotImplemented, Detail: what + " not supported."}))
 	}
+	at.Handle("", s.refusing(nil))
 	at.PathPrefix("/").Handler(s.refusing(nil))
 }
 
@@ -124,9 +125,13 @@ func (s *Server) refusing(p *problem) http.Handler {
 
 // missing is the answer where no route leads.
 func missing(w http.ResponseWriter, r *http.Request) error {
-	kind, rest, item := strings.Cut(strings.TrimPrefix(r.URL.Path, Path+"/"), "/")
+	kind, rest, item := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, Path), "/"), "/")
 	describes := kind == "ServiceProviderConfig" || kind == "ResourceTypes" || kind == "Schemas"
 	switch {
+	case kind == "" && !item:
+		w.Header().Set("Allow", "GET")
+	case kind == ".search" && !item:
+		w.Header().Set("Allow", "POST")
 	case describes && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET")
 	case kind != "Users" && kind != "Groups" || strings.Contains(rest, "/"):

@@ -220,20 +220,15 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request, actor admin.Actor)
 	return nil
 }
 
-func (s *Server) listUsers(w http.ResponseWriter, r *http.Request, actor admin.Actor) error {
-	q, err := queryOf(users, w, r, r.Method == http.MethodPost)
-	if err != nil {
-		return err
+// chooseUsers says how to go through the people of a list.
+func (s *Server) chooseUsers(r *http.Request, actor admin.Actor, p *part) {
+	of := peopleOf(p.filter)
+	p.walk = func(after string, each func(map[string]any, string) bool) error {
+		return s.cfg.Operations.WalkPeople(r.Context(), actor, of, after, func(one provisioning.Person, cursor string) bool {
+			return each(s.userDoc(one), cursor)
+		})
 	}
-	page, err := q.page(func(after string, each func(map[string]any, string) bool) error {
-		visit := func(p provisioning.Person, cursor string) bool { return each(s.userDoc(p), cursor) }
-		return s.cfg.Operations.WalkPeople(r.Context(), actor, peopleOf(q.filter), after, visit)
-	}, func(most int) ([]string, error) { return s.cfg.Operations.PeopleIDs(r.Context(), actor, most) })
-	if err != nil {
-		return err
-	}
-	writeList(users, w, &q, page)
-	return nil
+	p.ids = func(most int) ([]string, error) { return s.cfg.Operations.PeopleIDs(r.Context(), actor, most) }
 }
 
 // replaceUser makes a person what the body says. active stays what it is if the body does not say:

@@ -25,6 +25,8 @@ type Filter struct {
 
 	// Answered says that the list was chosen so that the condition is true of all in it.
 	Answered bool
+	// Elsewhere says that the attribute is of other kinds: resources of this one have no value of it.
+	Elsewhere bool
 }
 
 // operators are those of comparisons.
@@ -39,16 +41,18 @@ type parser struct {
 	at     int
 	all    []*Attribute
 	schema string // whose URN may stand before names; empty: in brackets
+	beside []*Kind
 	depth  int
 	terms  *int
 }
 
-// ParseFilter reads a filter on resources. Errors are of the type [InvalidFilter].
-func ParseFilter(k *Kind, text string) (*Filter, error) {
+// ParseFilter reads a filter on resources of a kind. Attributes of the kinds beside it, which the same
+// filter is for, have no value in these (RFC 7644 §3.4.2.1). Errors are of the type [InvalidFilter].
+func ParseFilter(k *Kind, text string, beside ...*Kind) (*Filter, error) {
 	if len(text) > maxFilter {
 		return nil, bad(InvalidFilter, fmt.Sprintf("The filter is longer than %d bytes.", maxFilter))
 	}
-	p := &parser{text: text, all: k.all, schema: k.Schema, terms: new(int)}
+	p := &parser{text: text, all: k.all, schema: k.Schema, beside: beside, terms: new(int)}
 	f, err := p.either()
 	if err != nil {
 		return nil, err
@@ -169,6 +173,11 @@ func (p *parser) comparison() (*Filter, error) {
 	}
 	path := p.text[start:p.at]
 	of, known, ok := resolve(p.all, p.schema, path)
+	elsewhere := false
+	for i := 0; ok && !known && i < len(p.beside); i++ {
+		of, known, _ = resolve(p.beside[i].all, p.beside[i].Schema, path)
+		elsewhere = known
+	}
 	switch {
 	case !ok:
 		p.at = start
@@ -177,9 +186,13 @@ func (p *parser) comparison() (*Filter, error) {
 		return nil, bad(InvalidFilter, fmt.Sprintf("Resources have no attribute %q here.", path))
 	}
 	if p.char('[') {
-		return p.brackets(of)
+		f, err := p.brackets(of)
+		if err == nil {
+			f.Elsewhere = elsewhere
+		}
+		return f, err
 	}
-	f := &Filter{Of: of}
+	f := &Filter{Of: of, Elsewhere: elsewhere}
 	if !p.spaces() {
 		return nil, p.wrong("a space and an operator")
 	}

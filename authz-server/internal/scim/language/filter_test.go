@@ -135,7 +135,7 @@ func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{
 		`userName eq "bjensen@example.com"`, `emails[type eq "work" and value co "@example.com"] or not (active eq false)`,
 		`urn:ietf:params:scim:schemas:core:2.0:User:name.familyName sw "J" and meta.lastModified gt "2011-05-13T04:42:34Z"`,
-		`((((`, `emails[`, `a eq "\ud800"`, `not (`, `userName eq null`, "userName eq \"\x00\"", `groups.$ref ew "x"`,
+		`userName eq "a" or not (members.value eq "b" and meta.resourceType eq "User")`, `((((`, `emails[`, `a eq "\ud800"`, `not (`, `userName eq null`, "userName eq \"\x00\"", `groups.$ref ew "x"`,
 	} {
 		f.Add(seed)
 	}
@@ -151,6 +151,15 @@ func FuzzFilter(f *testing.F) {
 			is := parsed.Matches(sample())
 			if not, err := ParseFilter(k, "not ("+text+")"); err == nil && not.Matches(sample()) == is {
 				t.Fatalf("%q and its contrary are both %t", text, is)
+			}
+		}
+		if whole, err := ParseFilter(users, text, users, groups); err == nil {
+			rest, truth := whole.Settle(users)
+			if rest != nil {
+				truth = rest.Matches(sample())
+			}
+			if truth != whole.Matches(sample()) {
+				t.Fatalf("%q is %t once it is settled", text, truth)
 			}
 		}
 	})
@@ -323,4 +332,61 @@ func TestAFilterWorksOutEachTextOnce(t *testing.T) {
 			t.Fatalf("a text of the filter: %d times", n)
 		}
 	}
+}
+
+// What is the same of all resources of a kind is settled before any is looked at.
+func TestAFilterOnSeveralKindsIsSettledForEach(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]string{ // what is left for users and for groups
+		`userName eq "a"`:                           {"userName eq", "none"},
+		`userName ne "a"`:                           {"userName ne", "all"},
+		`userName pr`:                               {"userName pr", "none"},
+		`userName eq null`:                          {"userName eq", "all"},
+		`not (userName pr)`:                         {"not userName pr", "all"},
+		`members.value eq "a"`:                      {"none", "members eq"},
+		`members[value eq "a"]`:                     {"none", "members ["},
+		`members[not (value eq "a")]`:               {"none", "members ["},
+		`id eq "a"`:                                 {"id eq", "id eq"},
+		`meta.resourceType eq "User"`:               {"all", "none"},
+		`meta.resourceType ne "User"`:               {"none", "all"},
+		`meta.resourceType pr`:                      {"all", "all"},
+		`not (meta.resourceType eq "Group")`:        {"all", "none"},
+		`schemas eq "` + groupSchema + `"`:          {"none", "all"},
+		`userName eq "a" or members.value eq "a"`:   {"userName eq", "members eq"},
+		`userName eq "a" and members.value eq "a"`:  {"none", "none"},
+		`userName eq "a" and id eq "b"`:             {"(userName eq and id eq)", "none"},
+		`userName ne "a" or id eq "b"`:              {"(userName ne or id eq)", "all"},
+		`id pr and meta.resourceType eq "User"`:     {"id pr", "none"},
+		`id pr or meta.resourceType eq "User"`:      {"all", "id pr"},
+		userSchema + `:displayName eq "a"`:          {"displayName eq", "none"},
+		groupSchema + `:id eq "a" or id eq "b"`:     {"id eq", "(id eq or id eq)"},
+		`not (id eq "a" and active eq true)`:        {"not (id eq and active eq)", "all"},
+		`emails[type eq "work"] or displayName pr`:  {"(emails [ or displayName pr)", "displayName pr"},
+		`meta[resourceType eq "User"] and title pr`: {"error", "error"},
+	} {
+		for i, kind := range []*Kind{users, groups} {
+			got := "error"
+			if f, err := ParseFilter(kind, text, users, groups); err == nil {
+				rest, truth := f.Settle(kind)
+				if got = describe(rest); rest == nil {
+					got = map[bool]string{true: "all", false: "none"}[truth]
+				}
+			}
+			if got != want[i] {
+				t.Errorf("%s leaves %q of a %s, want %q", text, got, kind.Name, want[i])
+			}
+		}
+	}
+}
+
+func describe(f *Filter) string {
+	switch {
+	case f == nil:
+		return ""
+	case f.Op == "not":
+		return "not " + describe(f.Left)
+	case f.Op == "and" || f.Op == "or":
+		return "(" + describe(f.Left) + " " + f.Op + " " + describe(f.Right) + ")"
+	}
+	return f.Of.Attr.Name + " " + f.Op
 }

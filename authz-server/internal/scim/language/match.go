@@ -41,12 +41,15 @@ func (f *Filter) matches(doc map[string]any, k keys) bool {
 	case f.Op == "not":
 		return !f.Left.matches(doc, k)
 	case f.Op == "[":
-		return slices.ContainsFunc(ValuesOf(doc[f.Of.Attr.Name]), func(one any) bool {
+		return !f.Elsewhere && slices.ContainsFunc(ValuesOf(doc[f.Of.Attr.Name]), func(one any) bool {
 			parts, ok := one.(map[string]any)
 			return ok && f.Left.matches(parts, k)
 		})
 	}
-	values := f.Of.in(doc)
+	var values []any
+	if !f.Elsewhere {
+		values = f.Of.in(doc)
+	}
 	switch {
 	case f.Op == "pr":
 		return slices.ContainsFunc(values, present)
@@ -150,6 +153,37 @@ func ordered(op string, c int) bool {
 		return c < 0
 	}
 	return c <= 0 // le
+}
+
+// Settle is what is left to ask of each resource of a kind once that is settled which is the same of
+// all of them: what type they are of, and what only resources of other kinds have. rest is nil if
+// nothing is left; truth says then whether the filter finds all of the kind, or none.
+func (f *Filter) Settle(k *Kind) (rest *Filter, truth bool) {
+	switch f.Op {
+	case "not":
+		inner, truth := f.Left.Settle(k)
+		if inner == nil {
+			return nil, !truth
+		}
+		return &Filter{Op: f.Op, Left: inner}, false
+	case "and", "or":
+		left, ofLeft := f.Left.Settle(k)
+		right, ofRight := f.Right.Settle(k)
+		decides := f.Op == "or" // what one side must be to decide alone
+		switch {
+		case left == nil && ofLeft == decides, right == nil && ofRight == decides:
+			return nil, decides
+		case left == nil:
+			return right, ofRight
+		case right == nil:
+			return left, false
+		}
+		return &Filter{Op: f.Op, Left: left, Right: right}, false
+	}
+	if f.Elsewhere || f.Of.Sub != nil && f.Of.Sub.Name == "resourceType" || f.Of.Attr.Name == "schemas" {
+		return nil, f.Matches(map[string]any{"schemas": []any{k.Schema}, "meta": map[string]any{"resourceType": k.Name}})
+	}
+	return f, false
 }
 
 // Mentions tells whether the filter asks for an attribute, but where that is answered already.
