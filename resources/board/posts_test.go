@@ -159,6 +159,40 @@ func TestAKeyCreatesOnce(t *testing.T) {
 	})
 }
 
+// What a first request created stays created, whatever would be asked of it now.
+func TestAKeyIsLookedUpBeforeTheRulesOfToday(t *testing.T) {
+	t.Parallel()
+	p := startNew(t)
+	ann, mod := p.person("ann"), p.moderator()
+	long := object(t, map[string]any{"title": "long", "body": strings.Repeat("가", 2100)})
+	first := p.Call("POST", "/v1/boards/free/posts", ann, long, "Idempotency-Key", "key-1").Want(201)
+	again := func() {
+		t.Helper()
+		if got := p.Call("POST", "/v1/boards/free/posts", ann, long, "Idempotency-Key", "key-1").Want(201); got.Text("id") != first.Text("id") {
+			t.Errorf("made another: %s", got.Body)
+		}
+	}
+	for range 20 { // which count as no further long posts
+		again()
+	}
+	refused := 0
+	for i := range 12 {
+		if p.Call("POST", "/v1/boards/free/posts", ann, long, "Idempotency-Key", fmt.Sprint("long-", i)).Status == 429 {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("nobody bounds long posts")
+	}
+	again()
+	board := p.Call("GET", "/v1/boards/free", mod, "").Want(200)
+	p.Call("PATCH", "/v1/boards/free", mod, `{"moderators_only":true}`, "If-Match", board.ETag()).Want(200)
+	p.Call("POST", "/v1/boards/free/posts", ann, `{"title":"t","body":"b"}`, "Idempotency-Key", "key-2").Want(403)
+	again()
+	p.Call("POST", "/v1/boards/free/posts", ann, `{"title":"t","body":"b"}`, "Idempotency-Key", "key-1").Want(422).About("header.Idempotency-Key")
+	p.Call("POST", "/v1/boards/free/posts", p.Person("ann", "board:read"), long, "Idempotency-Key", "key-1").Want(403)
+}
+
 func TestPreconditions(t *testing.T) {
 	t.Parallel()
 	p := startNew(t)

@@ -131,7 +131,7 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				return err
 			}},
 			{name: "UpdateStream", do: func(a admin.Actor) error {
-				return w.UpdateStream(ctx, a, w.rules(t), stream.ID, admin.StreamChange{Events: streams.Types[:1]}, reason)
+				return w.UpdateStream(ctx, a, w.rules(t), stream.ID, "", admin.StreamChange{Events: streams.Types[:1]}, reason)
 			}},
 			{name: "VerifyStream", do: func(a admin.Actor) error { return w.VerifyStream(ctx, a, stream.ID, reason) }},
 			{name: "SetStreamStatus", do: func(a admin.Actor) error { return w.SetStreamStatus(ctx, a, stream.ID, streams.Paused, "", reason) }},

@@ -44,6 +44,9 @@ func (a *Admin) RotateKeys(ctx context.Context, actor Actor, immediately bool, a
 	if err := checkReason(reason); err != nil {
 		return err
 	}
+	if err := a.doneBefore(ctx, actor); err != nil {
+		return err
+	}
 	if err := a.checkMade(ctx, actor, "algs"); err != nil {
 		return err
 	}

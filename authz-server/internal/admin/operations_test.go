@@ -212,7 +212,7 @@ func TestAnEventStreamIsChangedAndVerified(t *testing.T) {
 			return one
 		}
 		change := func(actor admin.Actor, c admin.StreamChange) error {
-			return w.UpdateStream(ctx, actor, rules, made.ID, c, "they asked")
+			return w.UpdateStream(ctx, actor, rules, made.ID, "", c, "they asked")
 		}
 		if err := change(reader, admin.StreamChange{}); why(err) != admin.OnlyReads {
 			t.Error(err)
@@ -256,7 +256,7 @@ func TestAnEventStreamIsChangedAndVerified(t *testing.T) {
 		}
 		own, err := w.Store.Streams.Create(ctx, streams.Stream{ID: "own", Service: "user", Endpoint: "https://api.example/user/events"})
 		storetest.OK(t, err)
-		if err := w.UpdateStream(ctx, machine, rules, own.ID, admin.StreamChange{Description: &text}, ""); !errors.Is(err, admin.ErrServiceStream) {
+		if err := w.UpdateStream(ctx, machine, rules, own.ID, "", admin.StreamChange{Description: &text}, ""); !errors.Is(err, admin.ErrServiceStream) {
 			t.Error(err)
 		}
 		if err := w.VerifyStream(ctx, machine, own.ID, ""); !errors.Is(err, admin.ErrServiceStream) {

@@ -187,6 +187,9 @@ func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, rea
 		return Account{}, wrong("name", err.Error())
 	}
 	if in.Password != "" {
+		if err := a.doneBefore(ctx, actor); err != nil { // what is a weak password may have changed since
+			return Account{}, err
+		}
 		if user.PasswordHash, err = a.hash(ctx, in.Password, user); err != nil {
 			return Account{}, err
 		}

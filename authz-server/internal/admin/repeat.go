@@ -69,6 +69,21 @@ func (a *Admin) once(ctx context.Context, actor Actor, f func(ctx context.Contex
 	return a.Store.Repeated.Made(ctx, key, made)
 }
 
+// doneBefore is [ErrRepeated] if an earlier request did what this one asks for. It is for operations
+// that look at something before their change which can be otherwise the next time, or costs much.
+func (a *Admin) doneBefore(ctx context.Context, actor Actor) error {
+	r := repeatOf(ctx)
+	if r == nil {
+		return nil
+	}
+	made, known, err := a.Store.Repeated.Known(ctx, r.key(actor), r.keyed())
+	if err != nil || !known {
+		return err
+	}
+	r.made = made
+	return ErrRepeated
+}
+
 func repeatOf(ctx context.Context) *Repeat {
 	r, _ := ctx.Value(repeatKey{}).(*Repeat)
 	return r

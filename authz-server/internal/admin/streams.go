@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -35,6 +37,16 @@ type Stream struct {
 	FailingSince *time.Time     `json:"failing_since,omitempty"`
 	NextAt       *time.Time     `json:"next_at,omitempty"`
 	Error        string         `json:"error,omitempty"`
+	Version      string         `json:"version"` // for If-Match: of what operators and receivers set
+}
+
+// versionOfStream is the version of what is set of a stream, whatever happens to its events.
+func versionOfStream(s streams.Stream) string {
+	h := sha256.New()
+	for _, part := range []string{s.Audience, s.Endpoint, string(s.Header), s.Description, fmt.Sprintf("%q %q", s.Requested, s.Delivered), string(s.Status), s.Reason} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }
 
 // StreamDetail is a stream with the events that its receiver refused, the first thousand.
@@ -63,7 +75,7 @@ func (a *Admin) streamOf(ctx context.Context, one *streams.Stream) (Stream, erro
 		ID: one.ID, Client: one.ClientID, Service: one.Service, Audience: one.Audience, Endpoint: one.Endpoint,
 		Events:      append([]streams.Type{}, one.Delivered...),
 		Description: one.Description, Status: one.Status, Reason: one.Reason, Waiting: depth.Waiting, Refused: depth.Refused,
-		Dropped: one.Dropped, Error: one.LastError,
+		Dropped: one.Dropped, Error: one.LastError, Version: versionOfStream(*one),
 	}
 	if !depth.Oldest.IsZero() {
 		s.Oldest = &depth.Oldest
@@ -232,15 +244,19 @@ func streamError(err error) error {
 	return wrong("endpoint", strings.TrimPrefix(invalid.Description, "delivery.endpoint_url "))
 }
 
-// UpdateStream changes the stream of a client. [ErrServiceStream]: it is the server's own.
+// UpdateStream changes the stream of a client. version is that of the [Stream] that the actor has seen;
+// empty: any. [store.ErrStale]: it is another by now. [ErrServiceStream]: it is the server's own.
 func (a *Admin) UpdateStream(
-	ctx context.Context, actor Actor, rules ssf.Rules, id string, change StreamChange, reason string,
+	ctx context.Context, actor Actor, rules ssf.Rules, id, version string, change StreamChange, reason string,
 ) error {
 	return a.onStream(ctx, actor, id, reason, func(ctx context.Context, one streams.Stream) error {
 		if one.Own() {
 			return ErrServiceStream
 		}
 		edited, err := a.Store.Streams.Edit(ctx, id, func(s *streams.Stream) error {
+			if version != "" && version != versionOfStream(*s) {
+				return store.ErrStale
+			}
 			wish, err := change.wish(s.Endpoint)
 			if err != nil {
 				return err

@@ -250,7 +250,7 @@ func TestAStreamIsChanged(t *testing.T) {
 	path, token := "/v1/streams/"+w.stream(), w.service("writer")
 	patch := func(status int, body object) reply {
 		t.Helper()
-		return w.want(status, ask{token: token, method: "PATCH", path: path, body: body})
+		return w.want(status, ask{token: token, method: "PATCH", path: path, header: header("If-Match", "*"), body: body})
 	}
 	got := patch(200, object{"endpoint": "https://receiver.example/events", "header": "Bearer planted", "events": []any{"session-revoked"}}).object(t)
 	if events := got["events_delivered"].([]any); len(events) != 1 || got["endpoint_url"] != "https://receiver.example/events" {

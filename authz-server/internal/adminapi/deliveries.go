@@ -23,7 +23,8 @@ func (s *service) deliveryRoutes() {
 	route(s, tag, "create-stream", "POST /v1/streams", "Make the event stream of a client",
 		"The client has a scope ssf.read or ssf.manage.", []int{404, 409}, s.createStream)
 	route(s, tag, "get-stream", "GET /v1/streams/{id}", "Get an event stream, with what its receiver refused", "", []int{404}, s.getStream)
-	route(s, tag, "update-stream", "PATCH /v1/streams/{id}", "Change the event stream of a client", mergePatchDoc, []int{404, 409}, s.updateStream)
+	route(s, tag, "update-stream", "PATCH /v1/streams/{id}", "Change the event stream of a client", mergePatchDoc,
+		[]int{404, 409, 412, 428}, s.updateStream)
 	route(s, tag, "verify-stream", "POST /v1/streams/{id}/verifications", "Send the receiver of an event stream an event about the stream",
 		"By which they see that events arrive (SSF, section 8.1.4).", []int{404, 409}, s.verifyStream)
 	route(s, tag, "set-stream-status", "PUT /v1/streams/{id}/status", "Enable, pause or disable an event stream",
@@ -114,9 +115,9 @@ type StreamInput struct {
 	ID Text `path:"id"`
 }
 
-func (s *service) getStream(ctx context.Context, actor admin.Actor, in *StreamInput) (*answer[admin.StreamDetail], error) {
+func (s *service) getStream(ctx context.Context, actor admin.Actor, in *StreamInput) (*versioned[admin.StreamDetail], error) {
 	detail, err := s.admin.StreamDetail(ctx, actor, string(in.ID))
-	return &answer[admin.StreamDetail]{detail}, err
+	return &versioned[admin.StreamDetail]{rest.ETag(detail.Version), detail}, err
 }
 
 type createStreamInput struct {
@@ -131,7 +132,13 @@ type createStreamInput struct {
 	}
 }
 
-func (s *service) createStream(ctx context.Context, actor admin.Actor, in *createStreamInput) (*created[admin.StreamDetail], error) {
+type createdStream struct {
+	Location string `header:"Location" doc:"Where it is."`
+	ETag     string `header:"ETag" doc:"Entity tag of this version, for If-Match."`
+	Body     admin.StreamDetail
+}
+
+func (s *service) createStream(ctx context.Context, actor admin.Actor, in *createStreamInput) (*createdStream, error) {
 	b := in.Body
 	wish := admin.NewStream{ClientID: b.ClientID, Endpoint: b.Endpoint, Header: b.Header, Description: b.Description}
 	for _, one := range b.Events {
@@ -148,11 +155,12 @@ func (s *service) createStream(ctx context.Context, actor admin.Actor, in *creat
 	if err != nil {
 		return nil, err
 	}
-	return &created[admin.StreamDetail]{s.api.Location("/v1/streams/" + url.PathEscape(made.ID)), made}, nil
+	return &createdStream{s.api.Location("/v1/streams/" + url.PathEscape(made.ID)), rest.ETag(made.Version), made}, nil
 }
 
 type updateStreamInput struct {
 	StreamInput
+	rest.ChangeInput
 	Body struct {
 		Reason      string                        `json:"reason,omitempty" maxLength:"200" doc:"Why, for the audit log: one line."`
 		Endpoint    rest.RemovablePatch[string]   `json:"endpoint,omitempty" doc:"Where events are pushed. null: the client polls. Another endpoint has no header, unless one is sent with it."`
@@ -162,7 +170,10 @@ type updateStreamInput struct {
 	} `contentType:"application/merge-patch+json"`
 }
 
-func (s *service) updateStream(ctx context.Context, actor admin.Actor, in *updateStreamInput) (*answer[admin.StreamDetail], error) {
+func (s *service) updateStream(ctx context.Context, actor admin.Actor, in *updateStreamInput) (*versioned[admin.StreamDetail], error) {
+	if _, err := rest.IfMatch(in.IfMatch); err != nil {
+		return nil, err
+	}
 	b := in.Body
 	var change admin.StreamChange
 	var events *[]string
@@ -183,7 +194,18 @@ func (s *service) updateStream(ctx context.Context, actor admin.Actor, in *updat
 			change.Events = append(change.Events, streams.Type(one))
 		}
 	}
-	if err := s.admin.UpdateStream(ctx, actor, s.cfg.Streams, string(in.ID), change, b.Reason); err != nil {
+	before, err := s.admin.StreamDetail(ctx, actor, string(in.ID))
+	if err == nil {
+		err = rest.RequireMatch(in.IfMatch, before.Version)
+	}
+	if err != nil {
+		return nil, err
+	}
+	version := before.Version
+	if in.IfMatch == "*" {
+		version = ""
+	}
+	if err := s.admin.UpdateStream(ctx, actor, s.cfg.Streams, before.ID, version, change, b.Reason); err != nil {
 		return nil, err
 	}
 	return s.getStream(ctx, actor, &in.StreamInput)

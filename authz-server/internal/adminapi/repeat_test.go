@@ -3,6 +3,7 @@ package adminapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
 // acts is how much was done so far: every change is in the audit log.
@@ -137,5 +139,55 @@ func TestAPostThatWasCutOffIsDoneOnce(t *testing.T) {
 				w.t.Errorf("%s: %d then %d entries; %d %s, and before: %d %s", id, once-before, w.acts()-before, again.status, again.body, first.status, first.body)
 			}
 		}
+	})
+}
+
+// What is looked at before a change, and may be otherwise by now, makes no repetition fail.
+func TestARepetitionIsNotJudgedAnew(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		rotate := func(key string) ask {
+			return ask{token: w.root(), method: "POST", path: "/v1/keys", header: header("Idempotency-Key", key),
+				body: object{"algs": []any{"ES256"}, "immediately": true}}
+		}
+		made, before := 0, ""
+		for ; ; made++ { // until so many were made today that there can be no more
+			got := w.send(rotate(fmt.Sprint("rotation-", made)))
+			if got.status != 201 {
+				if got.status != 422 || !strings.Contains(got.body, "body.algs") || made < 2 {
+					w.t.Fatalf("after %d: %d %s", made, got.status, got.body)
+				}
+				break
+			}
+			before = got.body
+		}
+		for i := range made {
+			a := rotate(fmt.Sprint("rotation-", i))
+			a.replica = i % 2
+			if got := w.want(201, a); got.body != before {
+				w.t.Errorf("a repetition makes keys: %s, and before: %s", got.body, before)
+			}
+		}
+		reused := rotate("rotation-0")
+		reused.body = object{"algs": []any{"PS256"}}
+		if got := w.want(422, reused); !strings.Contains(got.body, "header.Idempotency-Key") {
+			w.t.Errorf("%s", got.body)
+		}
+
+		person := ask{token: w.service("writer"), method: "POST", path: "/v1/users", header: header("Idempotency-Key", "person"),
+			body: object{"email": "new@example.com", "name": "New", "password": "several unrelated wooden words"}}
+		first := w.want(201, person)
+		w.hasher.Operators = throttle.NewQueue(0) // nobody looks at a password now
+		if got := w.want(201, person); got.header.Get("Location") != first.header.Get("Location") {
+			w.t.Errorf("%v, and before: %v", got.header, first.header)
+		}
+		w.want(422, person.other())
+		w.want(503, ask{token: person.token, method: "POST", path: "/v1/users", header: header("Idempotency-Key", "another"),
+			body: object{"email": "newer@example.com", "name": "New", "password": "several unrelated wooden words"}})
+		// A key belongs to whoever used it, and says nothing to anybody else.
+		person.token = w.root()
+		w.want(503, person)
+		person.token = w.service("reader")
+		w.want(403, person)
 	})
 }

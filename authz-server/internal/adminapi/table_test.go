@@ -385,7 +385,8 @@ var operations = map[string]row{
 		return ask{method: "POST", path: "/v1/streams/" + w.stream() + "/retries", body: object{}}
 	}},
 	"update-stream": {admin.Change, false, func(w *world) ask {
-		return ask{method: "PATCH", path: "/v1/streams/" + w.stream(), body: object{"events": []any{"session-revoked"}, "description": "d"}}
+		return ask{method: "PATCH", path: "/v1/streams/" + w.stream(), header: header("If-Match", "*"),
+			body: object{"events": []any{"session-revoked"}, "description": "d"}}
 	}},
 	"verify-stream": {admin.Change, false, func(w *world) ask {
 		return ask{method: "POST", path: "/v1/streams/" + w.stream() + "/verifications", body: object{}}

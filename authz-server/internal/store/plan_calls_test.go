@@ -433,6 +433,7 @@ func (s *planned) ofAttempts() {
 		}
 		return claim(ctx)
 	})
+	s.add("Known", func(ctx context.Context) error { _, _, err := s.Repeated.Known(ctx, "k", []byte("r")); return err })
 	s.add("Made", func(ctx context.Context) error {
 		if err := claim(ctx); err != nil {
 			return err

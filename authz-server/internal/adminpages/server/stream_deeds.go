@@ -111,6 +111,7 @@ func editStreamForm(v *frame.Visit) (frame.Form, error) {
 			Ticked: v.Ticked("no_header", false)})
 	}
 	f, err := streamForm(v, words.EditTitle, words.EditIntro, v.T.SaveButton, false, inputs...)
+	f.Hidden = []frame.Input{{Name: "version", Value: v.Value("version", s.Version)}}
 	if s.Service != "" { // the server changes it itself
 		f.Intro, f.Button = []string{v.T.Problem(messages.AdminStreamService, 0)}, ""
 	}
@@ -127,7 +128,7 @@ func editStream(v *frame.Visit) (frame.Outcome, error) {
 	if header := v.Typed.Get("secret_header"); header != "" || v.Typed.Has("no_header") && endpoint != "" {
 		change.Header = &header
 	}
-	if err := v.Admin.UpdateStream(v.R.Context(), v.Actor, v.Streams, v.In("id"), change,
+	if err := v.Admin.UpdateStream(v.R.Context(), v.Actor, v.Streams, v.In("id"), v.Typed.Get("version"), change,
 		v.Typed.Get("reason")); err != nil {
 		return frame.Outcome{}, err
 	}

@@ -3,6 +3,7 @@ package limits
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
@@ -40,12 +41,28 @@ func (s *Repeated) Claim(ctx context.Context, key string, request []byte) (made 
 	if err != nil || n > 0 {
 		return "", false, err
 	}
+	made, err = s.made(ctx, key, request, now)
+	return made, true, err
+}
+
+// Known tells what [Repeated.Claim] would of a key that is known, without claiming it.
+func (s *Repeated) Known(ctx context.Context, key string, request []byte) (made string, known bool, err error) {
+	made, err = s.made(ctx, key, request, s.now())
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return made, err == nil, err
+}
+
+// made is what the request with a key made, which had not expired then. [sql.ErrNoRows]: there is none.
+func (s *Repeated) made(ctx context.Context, key string, request []byte, then time.Time) (id string, err error) {
 	var before []byte
-	err = s.db.QueryRow(ctx, `SELECT request, made FROM repeated_requests WHERE key_hash = $1`, opaque.Hash(key)).Scan(&before, &made)
+	err = s.db.QueryRow(ctx, `SELECT request, made FROM repeated_requests WHERE key_hash = $1 AND expires_at > $2`,
+		opaque.Hash(key), sqldb.Micros(then)).Scan(&before, &id)
 	if err == nil && !bytes.Equal(before, request) {
 		err = ErrKeyReused
 	}
-	return made, true, err
+	return id, err
 }
 
 // Made notes the id of what the request with that key made.

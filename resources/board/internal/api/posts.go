@@ -223,12 +223,6 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
-	if err := caller.mayWriteOn(b.WriteRole); err != nil {
-		return nil, err
-	}
-	if b.WriteRole == "" && b.ModeratorsOnly && !caller.moderator {
-		return nil, forbidden("Only moderators may write posts on this board.")
-	}
 	asked := store.Post{Board: b.Slug, Format: in.Body.Format, Author: caller.subject}
 	if asked.Title, err = postTitle(in.Body.Title); err != nil {
 		return nil, rest.Invalid("body.title", err)
@@ -240,14 +234,32 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if err != nil {
 		return nil, err
 	}
-	if err := s.long.allow(caller.subject, asked.Body); err != nil {
+	// What was created stays, whatever the board's rules are by now.
+	id, known, err := s.store.Known(ctx, key)
+	if err != nil {
 		return nil, err
 	}
-	p, err := s.store.CreatePost(ctx, key, asked)
+	var p store.Post
+	if known {
+		p, err = s.store.Post(ctx, caller.viewer(), id)
+	} else if err = s.mayCreate(caller, b, asked.Body); err == nil {
+		p, err = s.store.CreatePost(ctx, key, asked)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &created[post]{s.api.Location("/v1/posts/" + p.ID), rest.ETag(p.Version), s.newPost(ctx, p)}, nil
+}
+
+// mayCreate refuses a new post on a board.
+func (s *service) mayCreate(caller caller, b store.Board, body string) error {
+	if err := caller.mayWriteOn(b.WriteRole); err != nil {
+		return err
+	}
+	if b.WriteRole == "" && b.ModeratorsOnly && !caller.moderator {
+		return forbidden("Only moderators may write posts on this board.")
+	}
+	return s.long.allow(caller.subject, body)
 }
 
 // PostInput is what a path with a post takes.

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/maru-auth/maru/internal/sqldb"
@@ -61,11 +63,31 @@ func (s *Store) claim(ctx context.Context, key IdempotencyKey, id string) (creat
 	if err != nil || n > 0 {
 		return "", false, err
 	}
+	created, err = s.created(ctx, key, now)
+	return created, true, err
+}
+
+// Known returns the id of what an earlier request with the key created: what is asked before something
+// is created may have another answer by now. Error: ErrKeyReused.
+func (s *Store) Known(ctx context.Context, key IdempotencyKey) (id string, known bool, err error) {
+	if key.Key == "" {
+		return "", false, nil
+	}
+	id, err = s.created(ctx, key, s.now())
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return id, err == nil, err
+}
+
+// created is the id of what the request with a key created, which had not expired then.
+func (s *Store) created(ctx context.Context, key IdempotencyKey, then time.Time) (id string, err error) {
 	var request []byte
 	err = s.db.QueryRow(ctx, `SELECT request_hash, resource FROM idempotency_keys
-		WHERE subject = $1 AND route = $2 AND request_key = $3`, key.Subject, key.Route, key.Key).Scan(&request, &created)
+		WHERE subject = $1 AND route = $2 AND request_key = $3 AND expires_at > $4`,
+		key.Subject, key.Route, key.Key, sqldb.Micros(then)).Scan(&request, &id)
 	if err == nil && !bytes.Equal(request, key.Request) {
 		err = ErrKeyReused
 	}
-	return created, true, err
+	return id, err
 }

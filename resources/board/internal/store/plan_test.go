@@ -168,6 +168,7 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					}
 					return nil
 				}),
+				call("Known", func(ctx context.Context) error { _, _, err := s.Known(ctx, request); return err }),
 				call("UpdatePost", func(ctx context.Context) error {
 					_, err := s.UpdatePost(ctx, moderator, Post{ID: "p1", Version: 1}, false)
 					return err
