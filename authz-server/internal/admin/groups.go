@@ -188,6 +188,7 @@ type Group struct {
 	Name       string       `json:"name"`
 	ExternalID string       `json:"external_id,omitempty"` // what another directory calls it
 	Roles      []roles.Role `json:"roles"`                 // empty in lists
+	Directory  string       `json:"directory,omitempty" doc:"The client_id of the directory that keeps it by SCIM. Absent: none does, or this is a list."`
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`
 	Version    string       `json:"version"` // for If-Match
@@ -223,7 +224,7 @@ func (a *Admin) Group(ctx context.Context, actor Actor, id string) (Group, error
 		return Group{}, err
 	}
 	its, err := a.Store.Roles.GroupRoles(ctx, id)
-	return groupOf(g, its), err
+	return a.withGroupKeeper(ctx, groupOf(g, its), err)
 }
 
 // GroupNamed returns a group with its roles by its name, without regard to case. [store.ErrNotFound]:

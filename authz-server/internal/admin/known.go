@@ -28,6 +28,7 @@ type Account struct {
 	Password      bool         `json:"password"`    // it has one
 	SecondStep    bool         `json:"second_step"` // a password alone is not enough
 	Passkey       bool         `json:"passkey"`     // it has at least one
+	Directory     string       `json:"directory,omitempty" doc:"The client_id of the directory that keeps it by SCIM. Absent: none does, or this is a list."`
 	CreatedAt     time.Time    `json:"created_at"`
 	UpdatedAt     time.Time    `json:"updated_at"`
 	Version       string       `json:"version"` // for If-Match
@@ -164,6 +165,9 @@ func (a *Admin) Known(ctx context.Context, actor Actor, id string) (k Known, err
 			return err
 		}
 		k = Known{Account: accountOf(user), Claims: user.Claims}
+		if k.Account, err = a.withKeeper(ctx, k.Account, nil); err != nil {
+			return err
+		}
 		for _, collect := range []func(context.Context, accounts.User, *Known) error{
 			a.knownRoles, a.knownFactors, a.knownLogins, a.knownApps, a.knownRest,
 		} {

@@ -134,7 +134,7 @@ func (a *Admin) Find(ctx context.Context, actor Actor, idOrEmail string) (Accoun
 		find = a.Store.Users.UserByEmail
 	}
 	user, err := find(ctx, idOrEmail)
-	return accountOf(user), err
+	return a.withKeeper(ctx, accountOf(user), err)
 }
 
 // Addresses returns the e-mail addresses of accounts, by their ids, for a list that names people. Who

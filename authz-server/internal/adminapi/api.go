@@ -185,6 +185,7 @@ func (s *service) routes() {
 	s.upstreamRoutes()
 	s.keyRoutes()
 	s.deliveryRoutes()
+	s.directoryRoutes()
 	s.overviewRoutes()
 	s.api.OpenAnswers()
 }

@@ -67,6 +67,8 @@ var conflicts = []struct {
 }{
 	{directory.ErrPublic, "The client is public and has no secret."},
 	{directory.ErrOwnKeys, "The client signs with its own key and has no secret."},
+	{directory.ErrUnregistered, "The client did not register itself: only operators manage it."},
+	{directory.ErrCrowned, "The client administers this server: only operators manage it."},
 	{roles.ErrBuiltin, "The role is built in, and stays."},
 	{registry.ErrHasRoles, "Roles are defined for the resource: remove them first."},
 	{upstreams.ErrLastWay, "Nothing else would be left to log in by; with force, they reset their password."},

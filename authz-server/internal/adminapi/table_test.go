@@ -16,6 +16,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 	"github.com/maru-auth/maru/authz-server/internal/upstream"
@@ -50,6 +51,15 @@ func aboutClient(method, path, scope string, body any) func(*world) ask {
 		w.ok(err)
 		return ask{method: method, path: strings.ReplaceAll(path, "{client}", made.ID), body: body, header: header("If-Match", "*")}
 	}
+}
+
+// selfRegistered is a client that registered itself.
+func (w *world) selfRegistered() string {
+	w.t.Helper()
+	id := fmt.Sprintf("self%d", w.next())
+	w.ok(w.Store.Clients.RegisterClient(w.t.Context(), client.Client{ID: id, Name: id, GrantTypes: []string{client.ClientCredentials}},
+		registry.Registration{Token: []byte(id)}))
+	return id
 }
 
 // aboutGroup is a request about a new group, with these roles, and a new person who is not in it.
@@ -241,13 +251,24 @@ var operations = map[string]row{
 		return ask{method: "DELETE", path: "/v1/invitations/" + made.ID}
 	}},
 
-	"list-clients":                {admin.Read, false, get("/v1/clients?limit=2")},
-	"get-client":                  {admin.Read, false, get("/v1/clients/console")},
-	"update-client":               {admin.Change, false, aboutClient("PATCH", "/v1/clients/{client}", "user:lookup", object{"client_name": "d", "client_name#ko": "디", "disabled": true})},
-	"update-client up":            {admin.Change, true, aboutClient("PATCH", "/v1/clients/{client}", "user:lookup", object{"scope": "admin:read"})},
-	"update-client off":           {admin.Change, true, aboutClient("PATCH", "/v1/clients/{client}", "admin:read", object{"scope": "user:lookup"})},
-	"delete-client":               {admin.Change, false, aboutClient("DELETE", "/v1/clients/{client}", "user:lookup", nil)},
-	"delete-client of operators":  {admin.Change, true, aboutClient("DELETE", "/v1/clients/{client}", "scim", nil)},
+	"list-clients":               {admin.Read, false, get("/v1/clients?limit=2")},
+	"get-client":                 {admin.Read, false, get("/v1/clients/console")},
+	"update-client":              {admin.Change, false, aboutClient("PATCH", "/v1/clients/{client}", "user:lookup", object{"client_name": "d", "client_name#ko": "디", "disabled": true})},
+	"update-client up":           {admin.Change, true, aboutClient("PATCH", "/v1/clients/{client}", "user:lookup", object{"scope": "admin:read"})},
+	"update-client off":          {admin.Change, true, aboutClient("PATCH", "/v1/clients/{client}", "admin:read", object{"scope": "user:lookup"})},
+	"delete-client":              {admin.Change, false, aboutClient("DELETE", "/v1/clients/{client}", "user:lookup", nil)},
+	"delete-client of operators": {admin.Change, true, aboutClient("DELETE", "/v1/clients/{client}", "scim", nil)},
+	"entrust-user":               {admin.Change, false, aboutPerson("PUT", "/v1/users/{id}/directory", object{"directory": "directory", "reason": "theirs"})},
+	"entrust-user up":            {admin.Change, true, aboutPerson("PUT", "/v1/users/{id}/directory", object{"directory": "directory"}, roles.Admin)},
+	"release-user":               {admin.Change, false, aboutPerson("DELETE", "/v1/users/{id}/directory", nil)},
+	"release-user up":            {admin.Change, true, aboutPerson("DELETE", "/v1/users/{id}/directory", nil, roles.Admin)},
+	"entrust-group":              {admin.Change, false, aboutGroup("PUT", "/v1/groups/{id}/directory", object{"directory": "directory"})},
+	"entrust-group up":           {admin.Change, true, aboutGroup("PUT", "/v1/groups/{id}/directory", object{"directory": "directory"}, roles.Admin)},
+	"release-group":              {admin.Change, false, aboutGroup("DELETE", "/v1/groups/{id}/directory", nil)},
+	"release-group up":           {admin.Change, true, aboutGroup("DELETE", "/v1/groups/{id}/directory", nil, roles.Admin)},
+	"create-registration-token": {admin.ChangeSecrets, false, func(w *world) ask {
+		return ask{method: "POST", path: "/v1/clients/" + w.selfRegistered() + "/registration-tokens", body: object{}}
+	}},
 	"create-client-secret":        {admin.ChangeSecrets, false, aboutClient("POST", "/v1/clients/{client}/secrets", "user:lookup", object{"overlap": 60})},
 	"create-client-secret leaked": {admin.ChangeSecrets, false, aboutClient("POST", "/v1/clients/{client}/secrets", "user:lookup", object{"compromised": true})},
 	"create-client-secret up":     {admin.ChangeSecrets, true, aboutClient("POST", "/v1/clients/{client}/secrets", "admin:write", object{})},

@@ -12,6 +12,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/directory"
 	"github.com/maru-auth/maru/authz-server/internal/opaque"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
+	"github.com/maru-auth/maru/authz-server/internal/store/registry"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 	"github.com/maru-auth/maru/authz-server/internal/store/streams"
 )
@@ -41,6 +42,9 @@ func (f *full) server(t *testing.T, text func(field, kind string) string) {
 		TokenEndpointAuthMethod: client.AuthNone, ApplicationType: client.ApplicationWeb,
 	})
 	storetest.OK(t, err)
+	storetest.OK(t, f.Store.Clients.RegisterClient(ctx, client.Client{
+		ID: "self", Name: text("app", "Self"), GrantTypes: []string{client.DeviceCode}, TokenEndpointAuthMethod: client.AuthNone,
+	}, registry.Registration{Token: opaque.Hash("first")}))
 	all, err := f.Admin.Keys(ctx, machine)
 	storetest.OK(t, err)
 	f.Key = all[0].KID
@@ -75,6 +79,7 @@ func (f *full) serversPages() []string {
 	return []string{
 		"/admin/clients", newClient, shop, "/admin/clients/app", "/admin/clients/tv",
 		"/admin/clients/~aHR0cHM6Ly90b29sLmV4YW1wbGUvY2xpZW50Lmpzb24",
+		"/admin/clients/self", "/admin/clients/self/registration-token",
 		shop + "/edit", shop + "/metadata", shop + "/secret", shop + "/compromised", shop + "/disable",
 		"/admin/clients/tv/enable", shop + "/delete",
 		"/admin/clients/app/grants", "/admin/clients/app/consents", "/admin/clients/app/grants/g1",

@@ -75,7 +75,7 @@ const (
 // AdminProblems lists what can be wrong on the pages of the administration.
 var AdminProblems = slices.Concat(clientProblems, serverProblems, upstreamProblems, resourceProblems, []Problem{AdminReasonMissing, AdminReasonInvalid, AdminValue, AdminNoRight, AdminNeedsMachine, AdminLast, AdminStale,
 	AdminExists, AdminGone, AdminLastWay, AdminDisabled, AdminNoMail, AdminRoleUnknown, AdminRoleBuiltin,
-	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember})
+	AdminAddressTaken, AdminTextInvalid, AdminGroupTaken, AdminNoPerson, AdminMember, AdminNoDirectory})
 
 // together puts what several files say into one map.
 func together[K comparable, V any](all ...map[K]V) map[K]V {

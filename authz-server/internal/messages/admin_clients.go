@@ -58,6 +58,9 @@ type AdminClients struct {
 	RotateTitle, RotateIntro, Overlap, OverlapHint     string
 	Overlaps                                           map[string]string // by duration
 	RotateButton, RotatedTitle, RotatedIntro           string
+	Registration, RegistrationIntro                    string
+	RegistrationButton                                 string
+	RegistrationMade, RegistrationToken                string
 	CompromisedTitle, CompromisedIntro                 string
 	CompromisedButton                                  string
 	DisableTitle, DisableIntro                         string
@@ -90,8 +93,9 @@ const (
 	AdminAPIMissing   Problem = "admin_api_missing"
 	AdminNotSure      Problem = "admin_not_sure"
 	AdminNoSecret     Problem = "admin_no_secret"
+	AdminUnregistered Problem = "admin_unregistered"
 )
 
 var clientProblems = []Problem{AdminKindMissing, AdminNameInvalid, AdminURIMissing, AdminURIAbsolute, AdminURICharacter, AdminURIFragment, AdminURIWildcard,
 	AdminURIHTTPS, AdminURIScheme, AdminURIPrivate, AdminURIUser, AdminURIPort, AdminURIHost, AdminURIDots, AdminURITwice, AdminURIMany, AdminURILong,
-	AdminScopeMissing, AdminAPIMissing, AdminNotSure, AdminNoSecret}
+	AdminScopeMissing, AdminAPIMissing, AdminNotSure, AdminNoSecret, AdminUnregistered}

@@ -75,6 +75,8 @@ var adminClientsEnglish = AdminClients{
 	Overlap: "Older secrets work for", OverlapHint: "The app must have the new one by then.",
 	Overlaps:     map[string]string{"0s": "no longer", "1h": "an hour", "24h": "a day", "168h": "a week"},
 	RotateButton: "Make a new secret", RotatedTitle: "New secret", RotatedIntro: "Give it to the app.",
+	Registration: "New registration token", RegistrationIntro: "The app registered itself, and changes its registration by this token (RFC 7592). The token of before ends at once.",
+	RegistrationButton: "Make a new token", RegistrationMade: "Copy the token now: it is not shown again. Whoever has it can change the app’s registration, its secret too.", RegistrationToken: "Registration token",
 	CompromisedTitle: "The secret leaked", CompromisedIntro: "The app gets another secret, and everything that it has ends at once: its older secrets, all its tokens, and what people allowed it by logging in. They log in again.",
 	CompromisedButton: "End everything, and make a new secret",
 	DisableTitle:      "Disable the app", DisableIntro: "It is refused everywhere at once, and its access tokens are revoked. You can enable it again.",
@@ -107,6 +109,7 @@ var adminClientsEnglishProblems = map[Problem]string{
 	AdminAPIMissing:   "Choose at least one API.",
 	AdminNotSure:      "Tick the box, if you are sure.",
 	AdminNoSecret:     "This app has no secret.",
+	AdminUnregistered: "Only operators manage this app: it did not register itself, or has power over the server.",
 }
 
 var adminClientsEnglishDone = map[string]string{

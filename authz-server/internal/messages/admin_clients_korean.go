@@ -75,6 +75,8 @@ var adminClientsKorean = AdminClients{
 	Overlap: "이전 비밀 값 유지", OverlapHint: "그 전에 앱에 새 값을 넣어야 해요.",
 	Overlaps:     map[string]string{"0s": "바로 종료", "1h": "1시간", "24h": "하루", "168h": "일주일"},
 	RotateButton: "새 비밀 값 만들기", RotatedTitle: "새 비밀 값", RotatedIntro: "앱에 넣어 주세요.",
+	Registration: "새 등록 토큰", RegistrationIntro: "스스로 등록한 앱은 이 토큰으로 자기 등록 정보를 바꿔요(RFC 7592). 이전 토큰은 바로 쓸 수 없게 돼요.",
+	RegistrationButton: "새 토큰 만들기", RegistrationMade: "토큰을 지금 복사해 주세요. 다시 보여 드리지 않아요. 이 토큰이 있으면 앱의 등록 정보와 비밀 값을 바꿀 수 있어요.", RegistrationToken: "등록 토큰",
 	CompromisedTitle: "비밀 값이 유출됐어요", CompromisedIntro: "새 비밀 값을 만들고, 앱이 가진 모든 것을 바로 끝내요. 이전 비밀 값과 모든 토큰, 사용자가 로그인하며 허용한 접근이 끝나고, 사용자는 다시 로그인해요.",
 	CompromisedButton: "모두 끝내고 새 비밀 값 만들기",
 	DisableTitle:      "앱 중지", DisableIntro: "모든 곳에서 바로 거부되고 액세스 토큰이 취소돼요. 다시 사용하게 할 수 있어요.",
@@ -107,6 +109,7 @@ var adminClientsKoreanProblems = map[Problem]string{
 	AdminAPIMissing:   "API를 하나 이상 선택해 주세요.",
 	AdminNotSure:      "확실하면 상자를 선택해 주세요.",
 	AdminNoSecret:     "비밀 값이 없는 앱이에요.",
+	AdminUnregistered: "운영자만 관리하는 앱이에요. 스스로 등록하지 않았거나, 서버를 관리할 수 있는 앱이에요.",
 }
 
 var adminClientsKoreanDone = map[string]string{

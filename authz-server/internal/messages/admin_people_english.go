@@ -28,11 +28,12 @@ var adminPeopleEnglish = AdminPeople{
 		"verified": "The address is the person’s, as you know for sure", "roles": "Roles", "groups": "Groups", "group": "Group", "app": "App", "address": "Network address",
 		"browser": "Browser", "note": "Note", "expires": "Works for", "send": "Send the link to the address by mail", "terms": "Agreed to the terms",
 		"invitation": "Invitation", "scopes": "What it may do", "session": "Session", "passkey": "Passkey", "phone_verified": "The phone number is the person’s, as you know for sure",
-		"command": "Command", "actor": "Logged in by", "grant": "Grant", "external_id": "Id in another directory", "identity": "Account there", "anyway": "Unlink it although the person has no other way to log in: they have to choose a password by a letter",
+		"command": "Command", "actor": "Logged in by", "grant": "Grant", "external_id": "Id in another directory", "identity": "Account there", "directory": "Directory", "anyway": "Unlink it although the person has no other way to log in: they have to choose a password by a letter",
 	},
 	Hints: map[string]string{
 		"note": "For your own records. Whoever is invited does not see it.", "email": "Empty: anybody with the link.",
-		"roles": "Given directly. What groups give is not among them.",
+		"roles":     "Given directly. What groups give is not among them.",
+		"directory": "The client id of an app with the scope scim. Empty: no directory keeps it.",
 	},
 	ByGroup: func(groups string) string { return "by the group " + groups },
 	Left:    func(n int) string { return plural(n, "recovery code left", "recovery codes left") },
@@ -44,7 +45,7 @@ var adminPeopleEnglish = AdminPeople{
 	Viewed: "That you looked at this page is in the audit log.",
 
 	Deeds: map[string]string{
-		"disable": "Disable account", "enable": "Enable account", "roles": "Change roles", "join": "Add to a group", "leave": "Take out of the group",
+		"disable": "Disable account", "enable": "Enable account", "roles": "Change roles", "join": "Add to a group", "leave": "Take out of the group", "entrust": "Give to a directory",
 		"sessions": "End all sessions", "session": "End session", "factors": "Remove the authenticator app", "passkey": "Remove passkey", "unlink": "Unlink account",
 		"reset_mail": "Send a letter to choose a password", "reset_link": "Link to choose a password", "unlock": "Allow log-in again",
 		"profile": "Edit profile", "email": "Change address", "grant": "End grant", "consent": "Withdraw consent",
@@ -56,6 +57,7 @@ var adminPeopleEnglish = AdminPeople{
 		"roles":      "Tokens that say a role which is taken are revoked.",
 		"join":       "The person gets the roles of the group.",
 		"leave":      "The person loses what they have by the group, and tokens that say so are revoked.",
+		"entrust":    "A directory may change and delete what it keeps, and give an account another address, by which its password can be chosen anew. The directory that kept it before may do so no more.",
 		"sessions":   "The person is logged out everywhere, and apps lose what they were given in these sessions. They are told.",
 		"session":    "The person is logged out in this browser, and apps lose what they were given there.",
 		"factors":    "The password alone lets the person in then, unless they have passkeys. Do this only when you know for sure who asks for it. The person is told.",

@@ -29,11 +29,12 @@ var adminPeopleKorean = AdminPeople{
 		"verified": "본인의 주소임을 확실히 알고 있어요", "roles": "역할", "groups": "그룹", "group": "그룹", "app": "앱", "address": "네트워크 주소",
 		"browser": "브라우저", "note": "메모", "expires": "유효 기간", "send": "링크를 이 주소로 보내기", "terms": "약관 동의",
 		"invitation": "초대", "scopes": "할 수 있는 일", "session": "세션", "passkey": "패스키", "phone_verified": "본인의 전화번호임을 확실히 알고 있어요",
-		"command": "명령", "actor": "로그인 방법", "grant": "권한 부여", "external_id": "다른 디렉터리에서의 ID", "identity": "그곳의 계정", "anyway": "다른 로그인 방법이 없어도 연결 끊기: 메일로 받은 링크에서 비밀번호를 정해야 해요",
+		"command": "명령", "actor": "로그인 방법", "grant": "권한 부여", "external_id": "다른 디렉터리에서의 ID", "identity": "그곳의 계정", "directory": "디렉터리", "anyway": "다른 로그인 방법이 없어도 연결 끊기: 메일로 받은 링크에서 비밀번호를 정해야 해요",
 	},
 	Hints: map[string]string{
 		"note": "관리용 메모예요. 초대받은 사람에게는 보이지 않아요.", "email": "비워 두면 링크가 있는 누구나 쓸 수 있어요.",
-		"roles": "직접 받은 역할이에요. 그룹으로 받은 역할은 여기에 없어요.",
+		"roles":     "직접 받은 역할이에요. 그룹으로 받은 역할은 여기에 없어요.",
+		"directory": "scim 범위가 있는 앱의 클라이언트 ID예요. 비워 두면 어느 디렉터리에도 맡기지 않아요.",
 	},
 	ByGroup: func(groups string) string { return groups + " 그룹으로 받음" },
 	Left:    func(n int) string { return fmt.Sprintf("복구 코드 %d개 남음", n) },
@@ -45,7 +46,7 @@ var adminPeopleKorean = AdminPeople{
 	Viewed: "이 페이지를 본 것이 감사 기록에 남아요.",
 
 	Deeds: map[string]string{
-		"disable": "계정 중지", "enable": "계정 다시 사용", "roles": "역할 변경", "join": "그룹에 추가", "leave": "그룹에서 제외",
+		"disable": "계정 중지", "enable": "계정 다시 사용", "roles": "역할 변경", "join": "그룹에 추가", "leave": "그룹에서 제외", "entrust": "디렉터리에 맡기기",
 		"sessions": "모든 세션 끝내기", "session": "세션 끝내기", "factors": "인증 앱 제거", "passkey": "패스키 제거", "unlink": "외부 계정 연결 끊기",
 		"reset_mail": "비밀번호 재설정 메일 보내기", "reset_link": "비밀번호 재설정 링크", "unlock": "로그인 제한 풀기",
 		"profile": "프로필 수정", "email": "주소 변경", "grant": "권한 부여 끝내기", "consent": "동의 철회",
@@ -57,6 +58,7 @@ var adminPeopleKorean = AdminPeople{
 		"roles":      "거두는 역할이 담긴 토큰은 폐기돼요.",
 		"join":       "그룹이 가진 역할을 받게 돼요.",
 		"leave":      "그룹으로 받은 역할을 잃고, 그 역할이 담긴 토큰은 폐기돼요.",
+		"entrust":    "디렉터리는 맡은 것을 바꾸고 삭제할 수 있어요. 계정의 주소를 바꿀 수도 있는데, 그러면 그 주소로 비밀번호를 새로 정할 수 있어요. 전에 맡았던 디렉터리는 더 이상 바꿀 수 없어요.",
 		"sessions":   "모든 곳에서 로그아웃되고, 그 세션에서 앱이 받은 권한도 사라져요. 본인에게 알려요.",
 		"session":    "이 브라우저에서 로그아웃되고, 거기서 앱이 받은 권한도 사라져요.",
 		"factors":    "패스키가 없다면 비밀번호만으로 로그인할 수 있게 돼요. 요청한 사람이 본인임을 확실히 알 때만 하세요. 본인에게 알려요.",

@@ -46,4 +46,5 @@ const (
 	AdminGroupTaken   Problem = "admin_group_taken"
 	AdminNoPerson     Problem = "admin_no_person"
 	AdminMember       Problem = "admin_member"
+	AdminNoDirectory  Problem = "admin_no_directory"
 )

@@ -20,6 +20,9 @@ var clientDeeds = []frame.Deed{
 	{Path: "/admin/clients/{id}/metadata", Most: maxMetadata, Form: metadataForm, Do: replaceMetadata},
 	{Path: "/admin/clients/{id}/secret", Form: rotateForm, Do: rotate, Problems: noSecret},
 	{Path: "/admin/clients/{id}/compromised", Form: compromisedForm, Do: compromised, Problems: noSecret},
+	{Path: "/admin/clients/{id}/registration-token", Form: registrationForm, Do: rotateRegistration, Problems: []frame.Translation{
+		{Is: directory.ErrUnregistered, Problem: messages.AdminUnregistered}, {Is: directory.ErrCrowned, Problem: messages.AdminUnregistered},
+	}},
 	{Path: "/admin/clients/{id}/disable", Form: disableClientForm, Do: disableClient},
 	{Path: "/admin/clients/{id}/enable", Form: enableClientForm, Do: enableClient},
 	{Path: "/admin/clients/{id}/delete", Form: deleteClientForm, Do: deleteClient},
@@ -246,6 +249,29 @@ func compromised(v *frame.Visit) (frame.Outcome, error) {
 	}
 	words := v.T.Admin.Clients
 	return issued(v, made, words.RotatedTitle, words.RotatedIntro, words.SecretIntro)
+}
+
+func registrationForm(v *frame.Visit) (frame.Form, error) {
+	return clientForm(v, func(_ client.Client, f *frame.Form) {
+		words := v.T.Admin.Clients
+		f.Title, f.Intro, f.Button = words.Registration, []string{words.RegistrationIntro}, words.RegistrationButton
+	})
+}
+
+func rotateRegistration(v *frame.Visit) (frame.Outcome, error) {
+	id, err := v.ClientID()
+	if err != nil {
+		return frame.Outcome{}, err
+	}
+	made, err := v.Admin.RotateRegistrationToken(v.R.Context(), v.Actor, id, v.Typed.Get("reason"))
+	if err != nil {
+		return frame.Outcome{}, err
+	}
+	words := v.T.Admin.Clients
+	return frame.ShownOnce("issued", frame.Issued{
+		Title: words.Registration, Intro: []string{words.RegistrationMade}, Label: words.RegistrationToken, Secret: made.RegistrationToken,
+		Facts: []frame.Member{{Name: words.ID, Values: []string{made.ID}, Code: true}}, Back: frame.ClientPath(made.ID),
+	})
 }
 
 func disableClientForm(v *frame.Visit) (frame.Form, error) {

@@ -132,6 +132,7 @@ type clientPage struct {
 	Consents consentList
 	Snippets snippetList
 	Secret   bool // it has one
+	Managed  bool // it manages its own registration, if it has the token
 	Made     time.Time
 }
 
@@ -154,6 +155,10 @@ func showClient(v *frame.Visit) error {
 	case !c.HasSecret():
 		page.NoSecret = v.T.Admin.Clients.OwnKeys
 	}
+	if page.Managed, err = v.Admin.ManagesItself(v.R.Context(), v.Actor, id); err != nil {
+		return err
+	}
+	page.Managed = page.Managed && !v.Admin.AdministrativeClient(c)
 	secrets, err := v.Admin.ClientSecrets(v.R.Context(), v.Actor, id)
 	if err != nil {
 		return err

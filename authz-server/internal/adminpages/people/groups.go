@@ -29,6 +29,7 @@ func groupRoutes(r *frame.Routes) {
 		{Is: store.ErrExists, Field: "person", Problem: messages.AdminMember},
 	}})
 	r.Change(frame.Deed{Path: "/admin/groups/{id}/members/{person}/leave", Form: leaveForm, Do: leaveGroup})
+	r.Change(frame.Deed{Path: "/admin/groups/{id}/directory", Form: entrustGroupForm, Do: entrustGroup, Problems: entrusting})
 	r.Change(frame.Deed{Path: "/admin/groups/{id}/roles", Form: groupRolesForm, Do: setGroupRoles})
 }
 
@@ -62,6 +63,7 @@ type groupPage struct {
 	Members   []personRow
 	Paging    paging
 	At        string // the path of the page
+	Keeper    *link  // the directory that keeps it; nil: none does
 }
 
 // GET /admin/groups/{id}
@@ -74,7 +76,7 @@ func showGroup(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := groupPage{Group: g, RoleNames: roles.Names(g.Roles), Paging: pagingOf(v, members.Next), At: groupPath(g.ID)}
+	page := groupPage{Group: g, RoleNames: roles.Names(g.Roles), Paging: pagingOf(v, members.Next), At: groupPath(g.ID), Keeper: keeperLink(g.Directory)}
 	for _, one := range members.Items {
 		page.Members = append(page.Members, personRowOf(v, one))
 	}

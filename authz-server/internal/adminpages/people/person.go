@@ -35,6 +35,7 @@ type personPage struct {
 	Agreements []admin.KnownAgreement
 	Password   string
 	Language   string
+	Keeper     *link // the directory that keeps the account; nil: none does
 }
 
 // latest is how many entries of the history the page shows at once.
@@ -102,6 +103,7 @@ func showPerson(v *frame.Visit) error {
 	if known.Account.Locale == "" {
 		page.Language = ""
 	}
+	page.Keeper = keeperLink(known.Account.Directory)
 	page.Password = v.YesNo(known.Account.Password)
 	page.Profile = profileFacts(v, known)
 	for _, one := range known.Roles {
@@ -140,6 +142,7 @@ func personLinks(v *frame.Visit, k admin.Known, at string) (all []link) {
 	add("email", "email", false)
 	add("roles", "roles", false)
 	add("join", "join", false)
+	add("entrust", "directory", false)
 	add("reset_mail", "reset-mail", false)
 	add("reset_link", "reset-link", false)
 	if len(k.Held) > 0 {

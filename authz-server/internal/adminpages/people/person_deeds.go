@@ -40,6 +40,7 @@ func personDeeds(r *frame.Routes) {
 			}
 			return v.Admin.Join(v.R.Context(), v.Actor, v.Typed.Get("group"), id, reason)
 		}},
+		{name: "entrust", path: "directory", inputs: personsDirectory, do: entrustPerson, problems: entrusting},
 		{name: "sessions", path: "sessions", danger: true, do: func(v *frame.Visit, id, reason string) error {
 			return v.Admin.EndSessions(v.R.Context(), v.Actor, id, reason)
 		}},

@@ -58,6 +58,12 @@ func (s *Clients) CheckRegistrationToken(ctx context.Context, clientID, token st
 	return row.NotFound(err)
 }
 
+// HasRegistration looks whether a client registered itself. ErrNotFound: it did not, or there is none.
+func (s *Clients) HasRegistration(ctx context.Context, clientID string) error {
+	var id string
+	return row.NotFound(s.db.QueryRow(ctx, `SELECT client_id FROM registration_tokens WHERE client_id = $1`, clientID).Scan(&id))
+}
+
 // ReplaceRegistrationToken makes the token with this hash the one that manages a client; nil: none
 // does. ErrNotFound: the client did not register itself, or there is none.
 func (s *Clients) ReplaceRegistrationToken(ctx context.Context, clientID string, hash []byte) error {
