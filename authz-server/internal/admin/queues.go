@@ -26,6 +26,7 @@ type Delivery struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind"`
 	To        string    `json:"to,omitempty"`         // of mail: the address; empty without the key-encryption key
+	Sealed    bool      `json:"-"`                    // To says in parentheses why the address cannot be read
 	ClientID  string    `json:"client_id,omitempty"`  // of log-outs
 	UserID    string    `json:"user_id,omitempty"`    // of log-outs
 	SessionID string    `json:"session_id,omitempty"` // of log-outs
@@ -48,7 +49,7 @@ func (a *Admin) deliveryOf(i outbox.Item) Delivery {
 		if a.KEK != nil {
 			to, err := mail.Recipient(a.KEK, i)
 			if d.To = to; err != nil {
-				d.To = "(" + err.Error() + ")"
+				d.To, d.Sealed = "("+err.Error()+")", true
 			}
 		}
 	case LogoutQueue:

@@ -79,7 +79,7 @@ func TestTheStepsMakeEachKindOfApp(t *testing.T) {
 		} {
 			before := w.clients(t)
 			page := w.made(t, b, test.kind, "redirect_uris", test.uris)
-			page.Want(t, http.StatusOK, "The app is there")
+			page.Want(t, http.StatusOK, "The app was added")
 			var c client.Client
 			for _, one := range w.clients(t) {
 				if !slices.ContainsFunc(before, func(old client.Client) bool { return old.ID == one.ID }) {
@@ -172,7 +172,7 @@ func TestNoStepLosesAnAnswer(t *testing.T) {
 	}
 	page = b.Get(back.Location)
 	page.Want(t, http.StatusOK, `id="step-review"`, "https://shop.example/cb2", "board:read")
-	press(t, b, newClient, page, "create").Want(t, http.StatusOK, "The app is there")
+	press(t, b, newClient, page, "create").Want(t, http.StatusOK, "The app was added")
 }
 
 func TestEachWrongAddressIsSaidInWords(t *testing.T) {
@@ -188,8 +188,8 @@ func TestEachWrongAddressIsSaidInWords(t *testing.T) {
 		"https://shop.example:99999/": "port must be",
 		"https://-shop.example/":      "Write the host", "https://shop.example/../x": "must not have . or ..",
 		"javascript:alert(1)": "Begin with https://, or",
-		"com.example.app:/cb": "Only a mobile", "example:/cb": "Begin with https://, or",
-		"https://shop.example/\nhttps://shop.example/":      "is there twice",
+		"com.example.app:/cb": "Only mobile and desktop apps", "example:/cb": "Begin with https://, or",
+		"https://shop.example/\nhttps://shop.example/":      "is listed twice",
 		"https://shop.example/" + strings.Repeat("x", 2000): "2,000 characters",
 		strings.Repeat("https://shop.example/\n", 51):       "50 addresses",
 	} {
@@ -207,7 +207,7 @@ func TestEachWrongAddressIsSaidInWords(t *testing.T) {
 	}
 	page := press(t, b, newClient, b.Get(newClient), "next", "kind", "native", "client_name", "Shop")
 	press(t, b, newClient, page, "next", "redirect_uris", "com.example.app:cb").
-		Want(t, http.StatusUnprocessableEntity, "own such as com.example.app:/callback")
+		Want(t, http.StatusUnprocessableEntity, "own scheme such as com.example.app:/callback")
 }
 
 // Whoever changes a hidden input changes nothing but their own answer, which is checked again.
@@ -242,7 +242,7 @@ func TestATamperedStepMakesNoOtherApp(t *testing.T) {
 	// What no step asks for is not read.
 	send("trusted", "true", "client_id", "chosen", "token_exchange_audiences", w.Server.URL+"/admin", "grant_types",
 		"client_credentials", "audiences", "https://api.example/user").
-		Want(t, http.StatusOK, "The app is there")
+		Want(t, http.StatusOK, "The app was added")
 	all := w.clients(t)
 	if len(all) != 1 || all[0].ID == "chosen" || all[0].Trusted ||
 		len(all[0].TokenExchangeAudiences)+len(all[0].Audiences) > 0 || all[0].HasGrantType(client.ClientCredentials) {
@@ -259,7 +259,7 @@ func TestAnAdministrativeAppIsMarked(t *testing.T) {
 	page.Want(t, http.StatusOK, "gives power over this server", `value="scim"`)
 	page = press(t, b, newClient, page, "next", "scope", "scim")
 	page.Want(t, http.StatusOK, "Administers this server")
-	press(t, b, newClient, page, "create").Want(t, http.StatusOK, "The app is there")
+	press(t, b, newClient, page, "create").Want(t, http.StatusOK, "The app was added")
 	b.Get("/admin/clients").Want(t, http.StatusOK, "Administers this server")
 }
 

@@ -162,7 +162,7 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Get("/admin/users?q=kim").Want(t, http.StatusOK, "Kim Mina", mina)
 		b.Get("/admin/users?q=mina@ex&role=board/moderator").Want(t, http.StatusOK, "Kim Mina")
 		b.Get("/admin/users?q=kim&state=disabled").Want(t, http.StatusOK, "Nobody was found.")
-		b.Get(mina).Want(t, http.StatusOK, "1990-04-23", "Phone", "office: mina@example.org", "203.0.113.7",
+		b.Get(mina).Want(t, http.StatusOK, "April 23, 1990", "Phone", "office: mina@example.org", "203.0.113.7",
 			"board/moderator", "2026-05", "She called")
 		post := func(path, done string, form ...string) {
 			t.Helper()
@@ -170,7 +170,7 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		}
 		b.Post(mina+"/disable", "reason", "").Want(t, http.StatusUnprocessableEntity, "Write a reason.")
 		post("/sessions/"+f.Session.ID, "session")
-		b.Post(mina+"/sessions/"+f.Session.ID, "reason", "x").Want(t, http.StatusConflict, "not there any more")
+		b.Post(mina+"/sessions/"+f.Session.ID, "reason", "x").Want(t, http.StatusConflict, "no longer exists")
 		post("/grants/g1", "grant") // offline, so that it outlives the session
 		post("/consent", "consent", "client", "app")
 		post("/roles", "roles", "roles", "board/editor")
@@ -215,12 +215,12 @@ func TestAPersonIsLookedAfter(t *testing.T) {
 		b.Get("/admin/users?state=leaving").Want(t, http.StatusOK, "Mina Kim")
 		post("/keep", "keep")
 		b.Post(mina+"/keep", "reason", "x").Want(t, http.StatusConflict)
-		b.Get(mina+"?done=keep").Want(t, http.StatusOK, "The account stays.", "She asked for it", "by the group")
+		b.Get(mina+"?done=keep").Want(t, http.StatusOK, "The account stays.", "She asked for it", "from the group")
 		post("/delete", "delete", "when", "now")
 		b.Get("/admin/audit?kind=user.deleted").Want(t, http.StatusOK, "Account deleted", "She asked for it", root)
 		b.Get("/admin/audit?person="+url.QueryEscape("mina@example.com")+"&since=2026-01-01T00:00&until=2030-01-01T00:00").
 			Want(t, http.StatusOK, "Account disabled")
-		b.Get("/admin/audit?person="+f.Mina.ID+"&until=2020-01-01T00:00").Want(t, http.StatusOK, "no such entries")
+		b.Get("/admin/audit?person="+f.Mina.ID+"&until=2020-01-01T00:00").Want(t, http.StatusOK, "No entries match")
 		b.Get("/admin/users/nobody").Want(t, http.StatusNotFound)
 	})
 }
@@ -303,7 +303,7 @@ func TestGroupsAndRolesAreLookedAfter(t *testing.T) {
 			Want(t, http.StatusUnprocessableEntity, `id="description-problem"`)
 		b.Post("/admin/roles/board/editor/edit", "scopes", "board:moderate", "description",
 			"Writes more").WantRedirect(t, "/admin/roles?done=saved")
-		b.Get("/admin/roles").Want(t, http.StatusOK, "Writes more", "At board", "At admin")
+		b.Get("/admin/roles").Want(t, http.StatusOK, "Writes more", "board API", "admin API")
 		b.Post("/admin/roles/board/moderator/delete").Want(t, http.StatusConflict, "built in")
 		b.Post("/admin/roles/board/editor/delete").WantRedirect(t, "/admin/roles?done=role_deleted")
 		b.Get("/admin/roles/board/editor/edit").Want(t, http.StatusNotFound)
@@ -328,7 +328,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 		storetest.OK(t, w.Store.Roles.AddMember(t.Context(), group.ID, w.Root.ID))
 		storetest.OK(t, w.Store.Roles.Take(t.Context(), w.Root.ID, roles.Admin))
 		at := "/admin/groups/" + group.ID
-		b.Get(at+"/delete").Want(t, http.StatusOK, "makes its members administrators")
+		b.Get(at+"/delete").Want(t, http.StatusOK, "Members of this group become administrators")
 		for path, form := range map[string][]string{"/delete": nil, "/roles": {"roles", "board/moderator"},
 			"/members/" + w.Root.ID + "/leave": nil} {
 			b.Post(at+path, append(form, "reason", "a mistake")...).Want(t, http.StatusForbidden, "Nobody would be left")

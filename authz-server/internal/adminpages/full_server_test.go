@@ -64,7 +64,7 @@ func (f *full) server(t *testing.T, text func(field, kind string) string) {
 	f.Stream = stream.ID
 	f.Letter = outbox.NewID()
 	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{ID: f.Letter, Kind: admin.MailQueue,
-		Topic: text("letter", "reset")}))
+		Topic: text("letter", "reset_password")}))
 	storetest.OK(t, f.Store.Outbox.Add(ctx, outbox.Item{Kind: admin.LogoutQueue, Lane: "shop", UserID: f.Mina.ID,
 		Topic: text("session", "s1")}))
 	for range 3 {
@@ -116,8 +116,8 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		if to := do(rotate, "alg", "RS256", "reason", "once a year"); to != "/admin/keys?done=keys_rotated" {
 			t.Error(to)
 		}
-		b.Get("/admin/keys").Want(t, http.StatusOK, "Waits to sign")
-		press(t, b, rotate, b.Get(rotate), "", "alg", "RS256").Want(t, http.StatusConflict, "A next key waits already")
+		b.Get("/admin/keys").Want(t, http.StatusOK, "Waiting to sign")
+		press(t, b, rotate, b.Get(rotate), "", "alg", "RS256").Want(t, http.StatusConflict, "A new key is already waiting")
 		press(t, b, rotate, b.Get(rotate), "", "alg", "HS256").Want(t, http.StatusUnprocessableEntity)
 		withdraw := "/admin/keys/" + f.Key + "/withdraw"
 		press(t, b, withdraw, b.Get(withdraw), "").Want(t, http.StatusUnprocessableEntity, "Write a reason")
@@ -130,7 +130,7 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		b.Get("/admin/keys/unknown/withdraw").Want(t, http.StatusNotFound)
 
 		// Queues.
-		b.Get("/admin/queues").Want(t, http.StatusOK, f.Letter, "reset")
+		b.Get("/admin/queues").Want(t, http.StatusOK, f.Letter, "Password reset link")
 		if to := do("/admin/queues/mail/" + f.Letter + "/retry"); to != "/admin/queues?kind=mail&done=retried" {
 			t.Error(to)
 		}
@@ -146,7 +146,7 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		b.Get("/admin/throttles?address=127.0.0.1").Want(t, http.StatusOK, "What counts against 127.0.0.1", "Log-ins")
 		lift := "/admin/throttles/lift?address=127.0.0.1"
 		do(lift, "reason", "our own office")
-		b.Get("/admin/throttles?address=127.0.0.1").Want(t, http.StatusOK, "Nothing.")
+		b.Get("/admin/throttles?address=127.0.0.1").Want(t, http.StatusOK, "Nothing counts against this address.")
 		press(t, b, lift, b.Get(lift), "", "address", "x").Want(t, http.StatusUnprocessableEntity, "Write a network address")
 
 		// Tokens.
@@ -164,7 +164,7 @@ func TestTheServerIsLookedAfter(t *testing.T) {
 		}
 		do("/admin/tokens/" + f.Token + "/withdraw")
 		press(t, b, "/admin/tokens/"+f.Token+"/withdraw", b.Get("/admin/tokens/"+f.Token+"/withdraw"), "").
-			Want(t, http.StatusConflict, "done already")
+			Want(t, http.StatusConflict, "already done")
 
 		// Streams.
 		stream := "/admin/streams/" + f.Stream

@@ -59,17 +59,17 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		b, _ := w.administrator(t)
-		b.Get("/admin/upstreams").Want(t, http.StatusOK, "There is none yet.", `href="`+newProvider+`"`)
+		b.Get("/admin/upstreams").Want(t, http.StatusOK, "There are no providers yet.", `href="`+newProvider+`"`)
 		step := b.Get(newProvider)
 		press(t, b, newProvider, step, "next").Want(t, http.StatusUnprocessableEntity, "Choose a provider.")
 		press(t, b, newProvider, step, "next", "preset", "openid", "name", "Work!").Want(t,
-			http.StatusUnprocessableEntity, "beginning with a letter", `value="Work!"`)
+			http.StatusUnprocessableEntity, "starting with a letter", `value="Work!"`)
 		press(t, b, newProvider, step, "next", "preset", "openid", "name", "office").Want(t,
 			http.StatusUnprocessableEntity, `id="title-problem"`)
 		step = press(t, b, newProvider, step, "next", "preset", "openid", "name", "office", "title", "회사 계정")
-		step.Want(t, http.StatusOK, "Whom do you let in?")
+		step.Want(t, http.StatusOK, "Who may log in?")
 		press(t, b, newProvider, step, "next", "address_domains", "nonsense").Want(t,
-			http.StatusUnprocessableEntity, "one a line", ">\nnonsense</textarea>")
+			http.StatusUnprocessableEntity, "one per line", ">\nnonsense</textarea>")
 		step = press(t, b, newProvider, step, "next", "address_domains", "Example.com\r\n\r\n예시.한국", "addresses",
 			"never", "signups", "-", "strong_acr", "mfa")
 		step.Want(t, http.StatusOK, "Connect this server", w.Server.URL+"/login/upstream/office/callback", "회사 계정")
@@ -103,7 +103,7 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 		at := "/admin/upstreams/office"
 		page := b.Get(at)
 		page.Want(t, http.StatusOK, "회사 계정", "https://id.example.com", "/login/upstream/office/callback",
-			"Set, and not shown", "Nobody has logged in by it.", "mfa")
+			"Set, and not shown", "Nobody logs in with it yet.", "mfa")
 		if strings.Contains(page.Body, "hush") {
 			t.Error("the secret is shown")
 		}
@@ -136,14 +136,14 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 		_, err = w.Store.Upstreams.Link(t.Context(),
 			upstreams.Identity{Upstream: "office", Issuer: "https://id.example.com", Subject: "1", UserID: alone.ID})
 		storetest.OK(t, err)
-		b.Get(at).Want(t, http.StatusOK, "One person logs in by it. One of them has no other way to log in.",
+		b.Get(at).Want(t, http.StatusOK, "One person logs in with it. One of them has no other way to log in.",
 			"/admin/users/"+alone.ID)
 		b.Get(at+"/disable").Want(t, http.StatusOK, "One person loses their only way to log in.", "alone@example.org")
 		press(t, b, at+"/disable", b.Get(at+"/disable"), "", "reason", "broken").WantRedirect(t, at+"?done=upstream_off")
 		b.Get("/admin/upstreams").Want(t, http.StatusOK, "Disabled")
 		press(t, b, at+"/enable", b.Get(at+"/enable"), "").WantRedirect(t, at+"?done=upstream_on")
 		remove := b.Get(at + "/delete")
-		remove.Want(t, http.StatusOK, "One person loses their only way to log in.", "Delete it although people log in by it")
+		remove.Want(t, http.StatusOK, "One person loses their only way to log in.", "Delete it although people log in with it")
 		press(t, b, at+"/delete", remove, "", "reason", "over").Want(t, http.StatusConflict, "Tick the box", `value="over"`)
 		press(t, b, at+"/delete", remove, "", "sure", "yes").WantRedirect(t, "/admin/upstreams?done=upstream_deleted")
 		b.Get(at).Want(t, http.StatusNotFound)
@@ -162,7 +162,7 @@ func TestEveryPresetSaysWhatToDoAtTheProvider(t *testing.T) {
 			fields = append(fields, "name", "other", "title", "Other")
 		}
 		step := press(t, b, newProvider, b.Get(newProvider), "next", fields...)
-		step.Want(t, http.StatusOK, "Whom do you let in?")
+		step.Want(t, http.StatusOK, "Who may log in?")
 		step = press(t, b, newProvider, step, "next")
 		step.Want(t, http.StatusOK, "Connect this server", "/callback</code>")
 		if words := step.Body[strings.Index(step.Body, "<h3>"):]; strings.Index(words, "<p>") > strings.Index(words, "<pre") {
@@ -300,7 +300,7 @@ func TestAPIsAndTheirRolesAreLookedAfter(t *testing.T) {
 			"Takes money").WantRedirect(t, at+"?done=role_defined")
 		press(t, b, define, b.Get(define), "", "name", "cashier", "scopes", "pay:write").Want(t,
 			http.StatusConflict, `id="name-problem"`)
-		b.Get("/admin/roles").Want(t, http.StatusOK, "pay/cashier", "Takes money", "At pay")
+		b.Get("/admin/roles").Want(t, http.StatusOK, "pay/cashier", "Takes money", "pay API")
 		b.Get("/admin/roles/nothing/new").Want(t, http.StatusNotFound)
 		change := "/admin/roles/pay/cashier/edit"
 		before := b.Get(change)
@@ -313,7 +313,7 @@ func TestAPIsAndTheirRolesAreLookedAfter(t *testing.T) {
 		}
 		edit := b.Get(at + "/edit")
 		press(t, b, at+"/edit", edit, "", "scopes", "pay:refund").Want(t, http.StatusUnprocessableEntity,
-			"keep those by which roles come into tokens")
+			"keep those that roles need")
 		press(t, b, at+"/edit", edit, "", "scopes", "pay:read\r\npay:write\r\npay:refund").WantRedirect(t,
 			at+"?done=resource_changed")
 		press(t, b, at+"/edit", edit, "", "description", "x").Want(t, http.StatusConflict,
@@ -324,8 +324,8 @@ func TestAPIsAndTheirRolesAreLookedAfter(t *testing.T) {
 		press(t, b, at+"/delete", b.Get(at+"/delete"), "").WantRedirect(t, "/admin/resources?done=resource_deleted")
 		b.Get(at).Want(t, http.StatusNotFound)
 		// Those of the settings are looked at, and changed there.
-		b.Get("/admin/resources/board").Want(t, http.StatusOK, "board/moderator", "in the settings of the server")
-		b.Get("/admin/resources/board/edit").Want(t, http.StatusOK, "in the settings of the server")
+		b.Get("/admin/resources/board").Want(t, http.StatusOK, "board/moderator", "defined in the server’s settings")
+		b.Get("/admin/resources/board/edit").Want(t, http.StatusOK, "defined in the server’s settings")
 		b.Post("/admin/resources/board/edit", "id", "https://evil.example", "scopes", "x").Want(t,
 			http.StatusUnprocessableEntity)
 		b.Post("/admin/resources/admin/delete").Want(t, http.StatusUnprocessableEntity)
@@ -369,7 +369,7 @@ func TestEventStreamsAreMadeAndChanged(t *testing.T) {
 		if len(stream.Header) == 0 || stream.Endpoint != "https://receiver.example/" || len(stream.Delivered) != 7 {
 			t.Errorf("%+v", stream)
 		}
-		press(t, b, made, page, "", "client", "listens").Want(t, http.StatusConflict, "has a stream already")
+		press(t, b, made, page, "", "client", "listens").Want(t, http.StatusConflict, "already has a stream")
 		b.Get(at).Want(t, http.StatusOK, "ours", at+"/edit", at+"/verify")
 		edit := b.Get(at + "/edit")
 		press(t, b, at+"/edit", edit, "", "events", "account-disabled", "description", "theirs").WantRedirect(t,
@@ -408,5 +408,5 @@ func TestTheLogShowsWhatAnAppDid(t *testing.T) {
 	if strings.Contains(page.Body, "Logged in</h3>") {
 		t.Error("what others did is there, too")
 	}
-	b.Get("/admin/audit?client=other").Want(t, http.StatusOK, "There are no such entries.")
+	b.Get("/admin/audit?client=other").Want(t, http.StatusOK, "No entries match.")
 }

@@ -2,9 +2,11 @@ package adminpages_test
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"golang.org/x/net/html"
@@ -13,6 +15,10 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
+	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/internal/testenv/axe"
 	"github.com/maru-auth/maru/internal/testenv/chrome"
 )
@@ -214,13 +220,57 @@ func TestEverythingThatNeedsAttentionHasWords(t *testing.T) {
 	}
 }
 
-// untidy is that of package pages: too wide, or its tab out of sight.
+// untidy is that of package pages: too wide, or its tab or a part of a list out of sight.
 const untidy = `(() => {
 	const root = document.documentElement, tab = document.querySelector("nav.tabs [aria-current]"), bad = [];
 	if (root.scrollWidth > root.clientWidth) { bad.push(root.scrollWidth - root.clientWidth + " pixels too wide"); }
+	document.querySelectorAll(".list").forEach(list => {
+		if (list.scrollWidth > list.clientWidth + 1) { bad.push(list.scrollWidth - list.clientWidth + " pixels of a list are out of sight"); }
+	});
 	if (tab && (tab.getBoundingClientRect().left < 0 || tab.getBoundingClientRect().right > root.clientWidth)) { bad.push("its tab is out of sight"); }
 	return bad.join("; ");
 })()`
+
+func TestEveryLimitHasWords(t *testing.T) {
+	t.Parallel()
+	whats := []string{throttle.WhatOf("session:x"), throttle.WhatOf("device:x"), throttle.WhatOf("of a later version")}
+	for _, one := range slices.Concat(throttle.OfAccount(accounts.User{ID: "u", Email: "mina@example.org"}, []string{"b"}),
+		throttle.OfSender(netip.MustParseAddr("2001:db8::1"))) {
+		whats = append(whats, one.What)
+	}
+	for _, l := range messages.All.List() {
+		for _, what := range whats {
+			if l.Admin.Server.Throttles.Whats[what] == "" {
+				t.Errorf("%s has no words for %s", l.Tag, what)
+			}
+		}
+	}
+}
+
+// What is stored in English, or by a name for programs, is in the language of the page.
+func TestWhatIsStoredIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	f := fill(t, newWorld(t), false)
+	has := func(path string, wants ...string) {
+		t.Helper()
+		f.root.Get(path).Want(t, http.StatusOK, wants...)
+	}
+	has("/admin/roles", "Administers this server.", "Writes the news")
+	has("/admin/queues", "Password reset link")
+	has("/admin/throttles?address=127.0.0.1", ">127.0.0.1</code>")
+	has("/admin/clients/app/grants", ">mina@example.org</a>")
+	has("/admin/clients/app/consents", ">mina@example.org</a>")
+	f.root.Header.Set("Accept-Language", "ko")
+	has("/admin/roles", "이 서버를 관리해요.", "Writes the news")
+	has("/admin/users/"+f.Mina.ID+"/roles", "다른 사람의 글을 숨기거나")
+	has("/admin/users/"+f.Mina.ID, "1990년 4월 23일")
+	has("/admin/queues", "비밀번호 재설정 링크", "(다른 키로 암호화됨)")
+	f.Clock.Advance(20 * time.Minute)
+	has("/admin", "전송이 늦어지고 있어요: 메일")
+	storetest.OK(t, f.Admin.RedefineRole(t.Context(), machine, roles.Admin, "",
+		admin.RoleChange{Description: new("Runs the shop")}, ""))
+	has("/admin/roles", "Runs the shop")
+}
 
 // logIn logs the administrator in to Chromium.
 func (f *full) logIn(b *chrome.Browser) {

@@ -39,6 +39,17 @@ const testLink = "https://login.example/id/verify?token=s3cr3t&lang=ko"
 
 var testTime = time.Date(2026, 11, 26, 15, 4, 0, 0, time.FixedZone("KST", 9*60*60))
 
+// Operators see which letters wait, each in words.
+func TestEveryKindOfLetterHasWords(t *testing.T) {
+	for _, l := range messages.All.List() {
+		for _, letter := range everyLetter() {
+			if l.Admin.Server.Queues.Letters[letter.kind()] == "" {
+				t.Errorf("%s has no words for %s", l.Tag, letter.kind())
+			}
+		}
+	}
+}
+
 // everyLetter is each letter with all that it can have.
 func everyLetter() []Letter {
 	all := []Letter{

@@ -8,7 +8,7 @@ var adminClientsKorean = AdminClients{
 	Name: "이름", ID: "클라이언트 ID", Kind: "종류", State: "상태", Used: "마지막 사용", Made: "추가",
 	Never: "없음",
 	On:    "사용 중", Off: "중지됨",
-	Itself: "스스로 등록함", Document: "문서로 알려짐", Administers: "이 서버를 관리함",
+	Itself: "스스로 등록함", Document: "메타데이터 문서로 등록됨", Administers: "이 서버를 관리함",
 	Kinds: map[string]string{
 		"web": "서버가 있는 웹 앱", "spa": "단일 페이지 앱", "native": "모바일·데스크톱 앱", "service": "서비스", "device": "TV·기기",
 		"api": "토큰을 확인하는 API", "other": "기타",
@@ -25,7 +25,7 @@ var adminClientsKorean = AdminClients{
 	NewTitle: "앱 추가",
 	Steps: map[string]string{
 		"kind": "어떤 앱인가요?", "addresses": "앱의 주소는 어디인가요?", "scopes": "무엇을 할 수 있나요?", "apis": "어떤 API인가요?",
-		"review": "모두 맞나요?",
+		"review": "내용이 모두 맞나요?",
 	},
 	StepOf:    func(n, of int) string { return strconv.Itoa(of) + "단계 중 " + strconv.Itoa(n) + "단계" },
 	KindLabel: "앱 종류",
@@ -44,10 +44,10 @@ var adminClientsKorean = AdminClients{
 	SecretIntro: "비밀 값을 지금 복사해 주세요. 다시 보여 드리지 않아요. 이 값을 아는 사람은 앱인 척할 수 있어요.",
 	Public:      "비밀 값이 없는 앱이에요. 앱이 받는 코드는 PKCE로 보호돼요.",
 
-	Snippets: "복사해서 쓰는 프로그램", SnippetsIntro: "이대로 동작하는 프로그램이에요. 빈 폴더에 파일을 넣고 명령을 실행해 주세요.",
+	Snippets: "예제 코드", SnippetsIntro: "그대로 실행할 수 있는 코드예요. 빈 폴더에 파일을 넣고 명령을 실행해 주세요.",
 	SnippetFile: "파일", SnippetRun: "명령",
 	SnippetOpen:   func(address string) string { return "그다음 " + address + " 주소를 열어 주세요" },
-	SnippetSecret: "… 자리에 클라이언트 비밀 값을 넣어 주세요", SnippetsNone: "자기 키로 서명하는 앱에는 복사할 프로그램이 없어요.",
+	SnippetSecret: "… 자리에 클라이언트 비밀 값을 넣어 주세요", SnippetsNone: "자기 키로 서명하는 앱에는 예제 코드가 없어요.",
 	Copy: "복사", Copied: "복사했어요",
 
 	About: "정보", Addresses: "주소", Rights: "할 수 있는 일", Secrets: "비밀 값", Metadata: "전체 메타데이터",

@@ -67,7 +67,7 @@ var adminFrameKorean = AdminFrame{
 	Sections: map[string]string{
 		"": "개요", "users": "사용자", "groups": "그룹", "roles": "역할", "invitations": "초대",
 		"clients": "앱", "resources": "API", "tokens": "등록 토큰", "upstreams": "외부 로그인",
-		"keys": "키", "queues": "대기열", "streams": "이벤트 스트림", "throttles": "제한", "audit": "감사 기록", "settings": "설정",
+		"keys": "키", "queues": "대기열", "streams": "이벤트 스트림", "throttles": "시도 제한", "audit": "감사 기록", "settings": "설정",
 	},
 	Reason: "이유", ReasonHint: "내 이름과 함께 감사 기록에 남아요.",
 	Optional: "(선택)",

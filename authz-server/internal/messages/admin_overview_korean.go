@@ -27,10 +27,10 @@ var adminOverviewKorean = AdminOverview{
 		"stream_stopped":   "다시 시작하거나, 아무도 쓰지 않으면 삭제해 주세요.",
 		"key_old":          "키를 교체해 주세요.",
 		"key_missing":      "서버를 다시 시작하거나 키를 교체해 주세요.",
-		"clock_wrong":      "NTP로 서버 시계를 맞춰 주세요. 틀리면 토큰이 거부되거나 너무 오래 살아 있게 돼요.",
+		"clock_wrong":      "NTP로 서버 시계를 맞춰 주세요. 시계가 틀리면 토큰이 거부되거나 너무 오래 유효해요.",
 		"log_late":         "서버가 실행 중인지 확인해 주세요. 기록의 순서는 서버가 매겨요.",
-		"guessing":         "제한이 막고 있어요. 계속되면 게이트웨이에서 해당 네트워크를 차단해 주세요.",
-		"client_hammered":  "앱이 오래된 코드나 토큰을 계속 쓰고 있는지 운영하는 쪽에 확인해 주세요. 앱이 보낸 요청이 아니라면 시크릿을 새로 발급해 주세요.",
+		"guessing":         "시도 제한이 막고 있어요. 계속되면 게이트웨이에서 해당 네트워크를 차단해 주세요.",
+		"client_hammered":  "앱이 오래된 코드나 토큰을 계속 쓰고 있는지 앱 운영자에게 확인해 주세요. 앱이 보낸 요청이 아니라면 비밀 값을 새로 만들어 주세요.",
 		"no_administrator": "관리자를 지정하거나 authz-server bootstrap-admin 명령을 실행해 주세요.",
 	},
 	Since: "시작:", Times: func(n string) string { return n + "회" }, Look: "살펴보기",
@@ -47,5 +47,5 @@ var adminOverviewKorean = AdminOverview{
 		return fmt.Sprintf("%d월 %d일 %d시", int(at.Month()), at.Day(), at.Hour())
 	},
 	DayOf: func(at time.Time) string { return fmt.Sprintf("%d월 %d일", int(at.Month()), at.Day()) },
-	Zone:  "시각은 UTC 기준이에요.",
+	Zone:  "그래프의 시각은 UTC 기준이에요.",
 }

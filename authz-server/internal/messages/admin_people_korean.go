@@ -21,10 +21,10 @@ var adminPeopleKorean = AdminPeople{
 	Headings: map[string]string{
 		"account": "계정", "profile": "프로필", "roles": "역할과 그룹", "login": "로그인 방법", "sessions": "로그인한 곳",
 		"browsers": "로그인했던 브라우저", "consents": "허용한 앱", "grants": "권한 부여", "signup": "가입", "letters": "메일로 보낸 링크",
-		"held": "세고 있는 시도", "history": "기록",
+		"held": "시도 제한", "history": "기록",
 	},
 	Labels: map[string]string{
-		"id": "ID", "email": "이메일 주소", "name": "이름", "created": "만든 때", "changed": "바뀐 때", "language": "언어",
+		"id": "ID", "email": "이메일 주소", "name": "이름", "account_name": "계정 이름", "created": "만든 때", "changed": "바뀐 때", "language": "언어",
 		"password": "비밀번호", "second_step": "인증 앱", "passkeys": "패스키", "identities": "외부 로그인", "delete_at": "삭제되는 때",
 		"verified": "본인의 주소임을 확실히 알고 있어요", "roles": "역할", "groups": "그룹", "group": "그룹", "app": "앱", "address": "네트워크 주소",
 		"browser": "브라우저", "note": "메모", "expires": "유효 기간", "send": "링크를 이 주소로 보내기", "terms": "약관 동의",
@@ -55,7 +55,7 @@ var adminPeopleKorean = AdminPeople{
 	DeedIntros: map[string]string{
 		"disable":    "아무도 이 계정으로 로그인할 수 없게 돼요. 모든 세션이 끝나고, 앱이 받은 권한도 사라져요. 토큰을 직접 확인하는 서비스에는 1분 안에 반영돼요. 나중에 다시 사용하게 할 수 있어요.",
 		"enable":     "다시 로그인할 수 있어요. 앱이 가졌던 권한은 되돌아오지 않아요.",
-		"roles":      "거두는 역할이 담긴 토큰은 폐기돼요.",
+		"roles":      "회수하는 역할이 담긴 토큰은 폐기돼요.",
 		"join":       "그룹이 가진 역할을 받게 돼요.",
 		"leave":      "그룹으로 받은 역할을 잃고, 그 역할이 담긴 토큰은 폐기돼요.",
 		"entrust":    "디렉터리는 맡은 것을 바꾸고 삭제할 수 있어요. 계정의 주소를 바꿀 수도 있는데, 그러면 그 주소로 비밀번호를 새로 정할 수 있어요. 전에 맡았던 디렉터리는 더 이상 바꿀 수 없어요.",
@@ -66,9 +66,9 @@ var adminPeopleKorean = AdminPeople{
 		"unlink":     "이 외부 계정으로 더 이상 로그인할 수 없게 되고, 본인에게 알려요. 세션은 계속되니, 다른 사람이 들어왔을 수 있다면 세션도 끝내 주세요.",
 		"reset_mail": "새 비밀번호를 정하는 링크를 메일로 받아요. 링크는 한 번만 쓸 수 있어요.",
 		"reset_link": "이런 링크가 있으면 계정을 차지할 수 있어서, 서버는 웹에서 아무에게도 보여 주지 않아요. 서버를 운영하는 사람이 이 명령으로 만들 수 있어요.",
-		"unlock":     "실패한 시도를 잊고 바로 다시 시도할 수 있게 해요. 추측하던 사람도 마찬가지예요.",
+		"unlock":     "실패한 시도 기록을 지워서 바로 다시 시도할 수 있게 해요. 비밀번호를 추측하던 사람도 다시 시도할 수 있게 돼요.",
 		"profile":    "본인은 바로 볼 수 있고, 앱은 다시 물어볼 때 알게 돼요.",
-		"email":      "이제부터 새 주소로 로그인해요. 이전 주소로 알려요.",
+		"email":      "이제부터 새 주소로 로그인해요. 이전 주소로 알림 메일을 보내요.",
 		"grant":      "앱이 여기서 받은 권한과 모든 토큰이 사라져요.",
 		"consent":    "앱이 받은 권한이 모두 사라지고, 다음에 다시 물어봐요.",
 		"delete":     "계정과 계정에 딸린 모든 것이 사라지고, 되돌릴 수 없어요.",
@@ -78,7 +78,7 @@ var adminPeopleKorean = AdminPeople{
 	Administrators: "관리자예요.",
 	Crowning: "관리자가 되는 사람은 모든 곳에서 로그아웃되고, 메일로 알림을 받아요. 패스키와 연결한 외부 계정은 그대로 남아요. " +
 		"모두 본인 것인지 물어보세요.",
-	DeleteWhen:  "언제",
+	DeleteWhen:  "삭제 시점",
 	DeleteLater: "7일 뒤. 본인에게 알리고, 그 전에 로그인하면 계정을 유지할 수 있어요.",
 	DeleteNow:   "지금. 되돌릴 수 없어요.",
 	DeletePosts: "이 사람이 쓴 글도 삭제",

@@ -1,12 +1,12 @@
 package messages
 
 var adminResourcesKorean = AdminResources{
-	Title: "API", Intro: "이 서버의 액세스 토큰을 받는 서비스예요. 앱이 요청하는 범위와 역할이 서비스마다 따로 있어요.", None: "없어요.",
+	Title: "API", Intro: "이 서버가 발급한 액세스 토큰을 받는 서비스예요. 서비스마다 권한 범위와 역할이 따로 있어요.", None: "아직 API가 없어요.",
 	Name: "이름", ID: "대상(aud)", Scopes: "범위", Roles: "역할", Description: "설명", State: "정해진 곳",
 	Stored: "여기", Settings: "서버 설정", OwnScopes: "서비스 전용 범위", Made: "생성",
 	SettingsIntro: "서버 설정에 있는 API라 그곳에서만 바꿀 수 있어요.",
 
-	New: "API 추가", NewTitle: "API 추가", NewIntro: "곧바로 앱이 이 범위를 요청할 수 있어요. 서비스는 토큰을 검증해야 하고, 토큰의 aud가 이 API의 대상이에요.",
+	New: "API 추가", NewTitle: "API 추가", NewIntro: "추가하면 바로 앱이 이 범위를 요청할 수 있어요. 서비스는 받은 토큰을 검증하고, 토큰의 aud가 이 API의 대상(aud)과 같은지 확인해야 해요.",
 	NameHint: "역할에 쓰는 짧은 이름이에요. 영문 소문자로 시작해서 소문자, 숫자, _, -를 32자까지 쓸 수 있어요. 나중에 바꿀 수 없어요.", IDHint: "토큰의 aud예요. 절대 URI로 적어 주세요. 예: https://api.example.com/orders",
 	ScopesHint: "한 줄에 하나씩, 예: orders:read. 다른 API와 겹칠 수 없어요.",
 	Edit:       "변경", EditTitle: "API 변경", EditIntro: "이미 발급된 토큰은 만료될 때까지 그대로예요.",

@@ -11,6 +11,7 @@ type AdminRoles struct {
 	Edit, EditIntro                   string
 	NoRolesYet                        string
 	Description, DescriptionHint      string
+	Builtin                           map[string]string // what those do that are there from the start, by role
 	Delete, DeleteIntro               string
 	GroupsTitle, GroupsIntro          string
 	NoGroups, NewGroup, EditGroup     string

@@ -29,6 +29,8 @@ type AdminKeys struct {
 type AdminQueues struct {
 	Title, Intro, None            string
 	Kinds                         map[string]string // by kind
+	Letters                       map[string]string // by kind, as package mail calls it
+	Sealed                        string            // in place of an address that cannot be read
 	To, What, Tries, Waits, Error string
 	GivenUp, Trying               string
 	Retry, Drop, RetryAll         string

@@ -95,6 +95,8 @@ var english = Language{
 	Device:          func(browser, system string) string { return joined(" on ", browser, system) },
 	LoggedIn:        "Logged in",
 	Moment:          func(at time.Time) string { return at.Format("January 2, 2006 at 3:04 PM") },
+	TimesIn:         func(zone string) string { return "Times are in the time zone " + zone + "." },
+	SkipLink:        "Skip to the content",
 	Seen:            func(ago time.Duration) string { return "last active " + agoEnglish(ago) },
 	From:            func(address string) string { return "from " + address },
 	AppsTitle:       "Connected apps",
@@ -268,15 +270,21 @@ var english = Language{
 	Recovery: recoveryEnglish,
 
 	Profile: Profile{
-		Title:     "Profile",
-		Intro:     "All of this is optional. Apps see it only if you allow them to.",
-		Names:     "Names",
-		About:     "About you",
-		Contact:   "Phone",
-		Address:   "Address",
-		Web:       "On the web",
-		Verified:  "verified",
-		NotGiven:  "Not given",
+		Title:    "Profile",
+		Intro:    "All of this is optional. Apps see it only if you allow them to.",
+		Names:    "Names",
+		About:    "About you",
+		Contact:  "Phone",
+		Address:  "Address",
+		Web:      "On the web",
+		Verified: "verified",
+		NotGiven: "Not given",
+		Day: func(day time.Time) string {
+			if day.Year() == 0 {
+				return day.Format("January 2")
+			}
+			return day.Format("January 2, 2006")
+		},
 		NameOrder: []string{"given_name", "family_name"},
 		Labels: map[string]string{
 			"given_name":         "First name",

@@ -95,6 +95,8 @@ var korean = Language{
 	EndOthers:       "이 기기를 제외한 모든 기기에서",
 	Device:          func(browser, system string) string { return joined(" · ", system, browser) },
 	LoggedIn:        "로그인:",
+	TimesIn:         func(zone string) string { return "시각은 " + zone + " 시간대 기준이에요." },
+	SkipLink:        "본문으로 건너뛰기",
 	Moment: func(at time.Time) string {
 		half := "오전"
 		if at.Hour() >= 12 {
@@ -276,15 +278,21 @@ var korean = Language{
 	Recovery: recoveryKorean,
 
 	Profile: Profile{
-		Title:     "프로필",
-		Intro:     "모두 선택 사항이에요. 허용한 앱만 볼 수 있어요.",
-		Names:     "이름",
-		About:     "내 정보",
-		Contact:   "전화",
-		Address:   "주소",
-		Web:       "웹",
-		Verified:  "확인됨",
-		NotGiven:  "선택 안 함",
+		Title:    "프로필",
+		Intro:    "모두 선택 사항이에요. 허용한 앱만 볼 수 있어요.",
+		Names:    "이름",
+		About:    "내 정보",
+		Contact:  "전화",
+		Address:  "주소",
+		Web:      "웹",
+		Verified: "확인됨",
+		NotGiven: "선택 안 함",
+		Day: func(day time.Time) string {
+			if day.Year() == 0 {
+				return day.Format("1월 2일")
+			}
+			return day.Format("2006년 1월 2일")
+		},
 		NameOrder: []string{"family_name", "given_name"},
 		Labels: map[string]string{
 			"given_name":         "이름",

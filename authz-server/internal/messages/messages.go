@@ -50,6 +50,8 @@ type Language struct {
 	Device                                                       func(browser, system string) string
 	LoggedIn                                                     string // a moment follows
 	Moment                                                       func(at time.Time) string
+	TimesIn                                                      func(zone string) string // the zone of the moments above
+	SkipLink                                                     string                   // past the navigation
 	Seen                                                         func(ago time.Duration) string
 	From                                                         func(address string) string
 	AppsTitle, AppsIntro, AppsTab, NoApps, WithdrawButton, CanDo string
@@ -190,11 +192,12 @@ type Dates struct {
 type Profile struct {
 	Title, Intro, Names, About, Contact, Address, Web string
 	Verified, NotGiven                                string
-	NameOrder                                         []string          // fields of the two chief parts of a name, as people are used to
-	Labels                                            map[string]string // by field
-	Hints                                             map[string]string // some fields have one
-	Genders                                           map[string]string // by value of the claim; "" is what people choose who do not want to say
-	Claims                                            map[string]string // what it means to see one
+	Day                                               func(day time.Time) string // of a birth; the year 0 is not said
+	NameOrder                                         []string                   // fields of the two chief parts of a name, as people are used to
+	Labels                                            map[string]string          // by field
+	Hints                                             map[string]string          // some fields have one
+	Genders                                           map[string]string          // by value of the claim; "" is what people choose who do not want to say
+	Claims                                            map[string]string          // what it means to see one
 	Stored                                            func(value string) string
 }
 

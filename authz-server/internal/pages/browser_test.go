@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/gorilla/mux"
 
@@ -53,11 +55,12 @@ func TestALogoThatIsMissingLeavesALetter(t *testing.T) {
 	}
 }
 
-// What the script adds: a password that can be looked at, what is thought of a new one, and a
-// notice that a reload removes.
+// What the script adds: a password that can be looked at, what is thought of a new one, times in the
+// browser's zone, and a notice that a reload removes.
 func TestFormsAreFriendlierWithScripts(t *testing.T) {
 	b := chrome.Start(t, "en")
-	server := serve(t, newPages(t), map[string]Page{"signup": SignupPage{}, "account": AccountPage{Done: messages.NameChanged}})
+	server := serve(t, newPages(t), map[string]Page{"signup": SignupPage{}, "account": AccountPage{Done: messages.NameChanged},
+		"deletion": DeletionPage{At: time.Unix(1_790_000_000, 0)}})
 	b.Open(server.URL + "/page/signup")
 	b.Fill("#password", "short")
 	b.See(".strength", "Too short")
@@ -68,6 +71,12 @@ func TestFormsAreFriendlierWithScripts(t *testing.T) {
 	b.Is(`document.getElementById("password").type === "text" && document.querySelector(".reveal").textContent === "Hide"`)
 	b.Is(`document.getElementById("password").dispatchEvent(new KeyboardEvent("keydown", { key: "A", modifierCapsLock: true })) &&
 		document.body.textContent.includes("Caps Lock is on.")`)
+
+	chrome.Call(b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Seoul"})
+	b.Open(server.URL + "/page/deletion")
+	b.See("time", "September 21, 2026 at 11:13")
+	b.See(".zone", "Times are in the time zone Asia/Seoul.")
+	b.Visible(".zone")
 
 	b.Open(server.URL + "/page/account?done=name&x=1")
 	b.Visible("#name")

@@ -118,7 +118,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	t := p.chooseLanguage(w, r)
 	l := page.layout(t)
 	v := view{layout: l, T: t, D: page, CSS: []string{p.css}, Icon: p.mark, Logo: p.logo, Brand: p.cfg.Brand, Scripts: p.scriptsOf(l),
-		issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context())}
+		issuer: p.cfg.Issuer, RequestID: httpd.RequestID(r.Context()), times: new(bool)}
 	templates := p.templates
 	if l.from != nil {
 		templates = l.from.byName

@@ -163,16 +163,22 @@ func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
 	for _, test := range []struct {
 		zone     *time.Location
 		lang     string
-		has, not string
+		has, note string
+		not       string
 	}{
-		{nil, "en", `<time datetime="2026-05-01T23:30:00Z" data-local>May 1, 2026 at 11:30 PM UTC</time>`, ""},
-		{time.FixedZone("KST", 9*3600), "ko", `<time datetime="2026-05-01T23:30:00Z">2026년 5월 2일 오전 8:30</time>`, "data-local"},
+		{nil, "en", `<time datetime="2026-05-01T23:30:00Z" data-local>May 1, 2026 at 11:30 PM UTC</time>`,
+			` data-zone="Times are in the time zone {zone}." hidden></p>`, ""},
+		{time.FixedZone("Asia/Seoul", 9*3600), "ko", `<time datetime="2026-05-01T23:30:00Z">2026년 5월 2일 오전 8:30</time>`,
+			`>시각은 대한민국 (Asia/Seoul) 시간대 기준이에요.</p>`, "data-local"},
 	} {
 		sessions.Zone = test.zone
 		body := render(newPages(t), "/?lang="+test.lang, sessions).Body.String()
-		if !strings.Contains(body, test.has) || test.not != "" && strings.Contains(body, test.not) {
+		if !strings.Contains(body, test.has) || !strings.Contains(body, test.note) || test.not != "" && strings.Contains(body, test.not) {
 			t.Errorf("%v: %s", test.zone, body)
 		}
+	}
+	if body := render(newPages(t), "/", LoginPage{}).Body.String(); strings.Contains(body, "zone") {
+		t.Errorf("a page without times names a zone: %s", body)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/brand"
 	"github.com/maru-auth/maru/authz-server/internal/issuer"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/places"
 )
 
 // view is what a template sees.
@@ -23,6 +24,7 @@ type view struct {
 	issuer    issuer.URL
 	RequestID string
 	Languages []languageLink // empty: the page cannot be asked for again in another language
+	times     *bool          // whether a template has shown a time; shared by all views of a page
 }
 
 // At is the link to a path of this server, such as /login. A query may follow it.
@@ -52,13 +54,39 @@ type moment struct {
 	Local       bool // the zone is not the person's: a script can do better
 }
 
-// Moment shows a time in the person's zone, if the page knows it, or else in UTC.
+// Moment shows a time in the person's zone, if the page knows it, or else in UTC. The page then ends
+// with what [view.TimeZone] says.
 func (v view) Moment(at time.Time) moment {
+	*v.times = true
 	m := moment{Exact: at.UTC().Format(time.RFC3339), Text: v.T.Moment(at.UTC()) + " UTC", Local: true}
 	if v.zone != nil {
 		m.Text, m.Local = v.T.Moment(at.In(v.zone)), false
 	}
 	return m
+}
+
+// zoneNote says which zone the times of a page are in.
+type zoneNote struct {
+	Text  string
+	Local bool // unknown here: the browser puts its own in place of {zone}
+}
+
+// TimeZone names the zone of the times that were shown above; nil: there were none. Times in UTC say
+// so themselves, until the browser shows its own.
+func (v view) TimeZone() *zoneNote {
+	switch {
+	case !*v.times:
+		return nil
+	case v.zone == nil:
+		return &zoneNote{v.T.TimesIn("{zone}"), true}
+	}
+	name := v.zone.String()
+	for _, one := range places.In(v.T).Zones {
+		if one.Value == name {
+			name = one.Label
+		}
+	}
+	return &zoneNote{v.T.TimesIn(name), false}
 }
 
 // appView is what a template about an app sees.

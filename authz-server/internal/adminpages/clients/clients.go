@@ -246,7 +246,7 @@ type grantList struct {
 }
 
 type grantOfApp struct {
-	ID, UserID, EndPath          string
+	ID, UserID, Email, EndPath   string // the address is empty where the account is gone
 	Scope                        string
 	Offline, Over                bool
 	Since, Used, Expires, EndsAt time.Time
@@ -256,9 +256,17 @@ func grantsTo(v *frame.Visit, id, after string, limit int) (list grantList, err 
 	found, err := v.Admin.GrantsTo(v.R.Context(), v.Actor, id, after, limit)
 	path := frame.ClientPath(id)
 	list = grantList{Path: path, Next: frame.NextPage(path+"/grants", found.Next), Later: after != ""}
+	if err != nil {
+		return list, err
+	}
+	var people []string
+	for _, g := range found.Items {
+		people = append(people, g.UserID)
+	}
+	addresses, err := v.Admin.Addresses(v.R.Context(), v.Actor, people)
 	for _, g := range found.Items {
 		over := !g.RevokedAt.IsZero() || !g.ExpiresAt.After(v.Now())
-		list.Grants = append(list.Grants, grantOfApp{ID: g.ID, UserID: g.UserID,
+		list.Grants = append(list.Grants, grantOfApp{ID: g.ID, UserID: g.UserID, Email: addresses[g.UserID],
 			EndPath: path + "/grants/" + url.PathEscape(g.ID), Scope: strings.Join(g.Scope, " "),
 			Offline: g.Offline, Over: over, Since: g.CreatedAt, Used: g.UsedAt, Expires: g.ExpiresAt})
 	}
@@ -287,16 +295,24 @@ type consentList struct {
 }
 
 type consentRow struct {
-	UserID, Scope string
-	Since         time.Time
+	UserID, Email, Scope string // the address is empty where the account is gone
+	Since                time.Time
 }
 
 func consentsTo(v *frame.Visit, id, after string, limit int) (list consentList, err error) {
 	found, err := v.Admin.ConsentsTo(v.R.Context(), v.Actor, id, after, limit)
 	list = consentList{Path: frame.ClientPath(id), Next: frame.NextPage(frame.ClientPath(id)+"/consents", found.Next),
 		Later: after != ""}
+	if err != nil {
+		return list, err
+	}
+	var people []string
 	for _, c := range found.Items {
-		list.Consents = append(list.Consents, consentRow{c.UserID, strings.Join(c.Scope, " "), c.UpdatedAt})
+		people = append(people, c.UserID)
+	}
+	addresses, err := v.Admin.Addresses(v.R.Context(), v.Actor, people)
+	for _, c := range found.Items {
+		list.Consents = append(list.Consents, consentRow{c.UserID, addresses[c.UserID], strings.Join(c.Scope, " "), c.UpdatedAt})
 	}
 	return list, err
 }

@@ -184,7 +184,7 @@ func roleBoxes(v *frame.Visit, name string, has []roles.Role) (frame.Input, erro
 	}
 	for _, one := range all {
 		in.Options = append(in.Options, frame.Choice{
-			Value: one.String(), Label: one.String(), Hint: one.Description, Chosen: ticked[one.String()],
+			Value: one.String(), Label: one.String(), Hint: described(v.T, one), Chosen: ticked[one.String()],
 		})
 	}
 	return in, err

@@ -116,7 +116,7 @@ func showPerson(v *frame.Visit) error {
 	addLogins(v, &page, at)
 	addApps(v, &page, at)
 	for _, one := range known.Held {
-		page.Held = append(page.Held, heldRow{one.What, int(one.Count), one.Last, one.Until})
+		page.Held = append(page.Held, heldRow{v.T.Admin.Server.Throttles.Whats[one.What], int(one.Count), one.Last, one.Until})
 	}
 	for _, m := range known.Letters {
 		page.Letters = append(page.Letters, letterRow{v.T.Admin.People.Purposes[m.Purpose], m.Email, m.CreatedAt,
@@ -170,13 +170,17 @@ func personLinks(v *frame.Visit, k admin.Known, at string) (all []link) {
 // profileFacts are what the person says of themselves.
 func profileFacts(v *frame.Visit, k admin.Known) (facts []frame.Fact) {
 	values := profile.Of(accounts.User{Locale: k.Account.Locale, Claims: k.Claims})
-	for _, name := range profile.Fields() {
+	for _, name := range profileFields(v.T) {
 		value := values[name]
 		switch {
 		case value == "" || name == "locale": // which is in the part above
 			continue
 		case name == "gender" && v.T.Profile.Genders[value] != "":
 			value = v.T.Profile.Genders[value]
+		case name == "birthdate":
+			if day, err := time.Parse(time.DateOnly, value); err == nil { // and not a year alone
+				value = v.T.Profile.Day(day)
+			}
 		case name == "country":
 			value = called(places.In(v.T).Countries, value)
 		case name == "zoneinfo":

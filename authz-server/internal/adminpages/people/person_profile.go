@@ -2,6 +2,7 @@ package people
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/adminpages/frame"
@@ -29,10 +30,10 @@ func profileForm(v *frame.Visit) (frame.Form, error) {
 	if v.Typed != nil { // what is stored now was seen only if the page showed it
 		f.Hidden[0].Value = v.Typed.Get("version")
 	}
-	f.Inputs = []frame.Input{{Kind: "text", Name: "name", Label: v.T.Admin.People.Labels["name"],
+	f.Inputs = []frame.Input{{Kind: "text", Name: "name", Label: v.T.Admin.People.Labels["account_name"],
 		Value: v.Value("name", of.Name), Needed: true}}
 	values := profile.Of(accounts.User{Locale: of.Locale, Claims: claims})
-	for _, name := range profile.Fields() {
+	for _, name := range profileFields(v.T) {
 		f.Inputs = append(f.Inputs, profileInput(v, name, v.Value(name, values[name])))
 		if name == "phone_number" {
 			f.Inputs = append(f.Inputs, frame.Input{
@@ -43,6 +44,12 @@ func profileForm(v *frame.Visit) (frame.Form, error) {
 	}
 	f.Inputs = append(f.Inputs, v.ReasonInput(true))
 	return f, nil
+}
+
+// profileFields are the fields of a profile, with the parts of a name in the order that people are used to.
+func profileFields(t *messages.Language) []string {
+	parts := func(name string) bool { return slices.Contains(t.Profile.NameOrder, name) }
+	return slices.Concat(t.Profile.NameOrder, slices.DeleteFunc(profile.Fields(), parts))
 }
 
 // profileInput is the input of a field of a profile.

@@ -86,7 +86,7 @@ func showResource(v *frame.Visit) error {
 	all, err := allRoles(v)
 	for _, d := range all {
 		if d.Resource == one.Name {
-			page.Roles = append(page.Roles, shownRole(d))
+			page.Roles = append(page.Roles, shownRole(v, d))
 		}
 	}
 	if err != nil {

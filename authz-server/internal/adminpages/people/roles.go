@@ -45,7 +45,18 @@ type definedRole struct {
 // rolePath is the path of a role's pages.
 func rolePath(r roles.Role) string { return "/admin/roles/" + r.Resource + "/" + r.Name }
 
-func shownRole(d admin.RoleDefinition) definedRole {
+// described is what a role is for. What is said of a role that is there from the start is in the
+// language of the page, unless an operator wrote something else.
+func described(t *messages.Language, d admin.RoleDefinition) string {
+	words, stored := t.Admin.Roles.Builtin[d.String()], messages.All.Tagged("en").Admin.Roles.Builtin[d.String()]
+	if d.Builtin && words != "" && d.Description == stored {
+		return words
+	}
+	return d.Description
+}
+
+func shownRole(v *frame.Visit, d admin.RoleDefinition) definedRole {
+	d.Description = described(v.T, d)
 	shown := definedRole{RoleDefinition: d, Text: d.String(), Scope: strings.Join(d.Scopes, " "),
 		People: "/admin/users?role=" + d.String(),
 		Edit:   rolePath(d.Role) + "/edit"}
@@ -77,7 +88,7 @@ func showRoles(v *frame.Visit) error {
 			at = len(page.Resources)
 			page.Resources = append(page.Resources, resourceRoles{Name: one.Resource, Path: resourcePath(one.Resource)})
 		}
-		page.Resources[at].Roles = append(page.Resources[at].Roles, shownRole(one))
+		page.Resources[at].Roles = append(page.Resources[at].Roles, shownRole(v, one))
 	}
 	return v.Show("roles", page)
 }

@@ -22,6 +22,7 @@ type overview struct {
 type attention struct {
 	Title, Do string
 	About     string
+	InWords   bool   // what it is about is no name of something
 	Count     string // empty: it is no number
 	Since     time.Time
 	Error     string
@@ -62,6 +63,9 @@ func attentionOf(v *frame.Visit, one admin.Attention) attention {
 	words := v.T.Admin.Overview
 	shown := attention{Title: words.Attention[one.What], Do: words.AttentionDo[one.What], About: one.About,
 		Since: one.Since, Error: one.Error}
+	if kind := v.T.Admin.Server.Queues.Kinds[one.About]; kind != "" && whereTo[one.What] == "queues" {
+		shown.About, shown.InWords = kind, true
+	}
 	if one.Count > 1 {
 		shown.Count = many(one.Count)
 	}

@@ -37,7 +37,13 @@ func showQueues(v *frame.Visit) error {
 	t := table{Columns: []string{words.To, words.What, words.Tries, words.Waits, words.Error, ""}, Empty: words.None,
 		Next: frame.NextPage(here, found.Next), Later: v.Asked("after") != ""}
 	for _, d := range found.Items {
-		to, what := cell{Text: d.To, Under: d.ID}, cell{Text: d.Letter, Code: true}
+		to, what := cell{Text: d.To, Under: d.ID}, cell{Text: words.Letters[d.Letter]}
+		if d.To == "" || d.Sealed {
+			to.Text = words.Sealed
+		}
+		if what.Text == "" { // of another version
+			what = cell{Text: d.Letter, Code: true}
+		}
 		if kind == admin.LogoutQueue {
 			to = cell{Text: d.ClientID, Path: frame.ClientPath(d.ClientID), Under: d.ID}
 			what = cell{Text: d.SessionID, Code: true}

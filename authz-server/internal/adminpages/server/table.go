@@ -23,6 +23,7 @@ type table struct {
 	ID      string // for the heading
 	Columns []string
 	Rows    [][]cell
+	Note    string // above the rows
 	Empty   string // said in place of no rows
 	Buttons []action
 	Next    string // the address of the page after; empty: there is none
@@ -39,6 +40,9 @@ type cell struct {
 	Path  string    // what the text leads to
 	Links []action
 }
+
+// Short tells whether a code is better not broken into two lines.
+func (c cell) Short() bool { return len(c.Text) <= 12 }
 
 type action struct {
 	Path, Label string

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -30,8 +31,8 @@ func showThrottles(v *frame.Visit) error {
 			if last.IsZero() {
 				last = one.Until
 			}
-			rows = append(rows, []cell{{Text: words.Whats[one.What]}, {Text: one.Of, Code: true}, {Text: number(one.Count)},
-				moment(last, "")})
+			rows = append(rows, []cell{{Text: words.Whats[one.What]}, {Text: networkOf(one.Of), Code: true},
+				{Text: number(one.Count)}, moment(last, "")})
 		}
 		return rows
 	}
@@ -55,9 +56,22 @@ func showThrottles(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	page.Tables = append(page.Tables, table{Heading: words.Failures, ID: "failures", Columns: columns,
+	page.Tables = append(page.Tables, table{Heading: words.Failures, ID: "failures", Note: words.FailuresIntro, Columns: columns,
 		Rows: rows(failures), Empty: words.NoFailures})
 	return tables(v, status, page)
+}
+
+// networkOf is the network that a sender is counted under. What is counted under something else, such
+// as the hash of an account's name, stays as it is.
+func networkOf(subject string) string {
+	_, network, found := strings.Cut(subject, " ")
+	if _, err := netip.ParsePrefix(network); err == nil && found {
+		return network
+	}
+	if _, err := netip.ParseAddr(network); err == nil && found {
+		return network
+	}
+	return subject
 }
 
 func liftForm(v *frame.Visit) (frame.Form, error) {

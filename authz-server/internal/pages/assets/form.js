@@ -110,4 +110,8 @@
   all("time[data-local]").forEach(function (time) {
     time.textContent = new Date(time.getAttribute("datetime")).toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
   });
+  all("[data-zone]").forEach(function (note) {
+    note.textContent = note.getAttribute("data-zone").replace("{zone}", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+    note.hidden = false;
+  });
 })();
