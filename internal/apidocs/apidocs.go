@@ -69,7 +69,7 @@ func New(cfg Config) (*Docs, error) {
 	}
 	d := &Docs{files: make(map[string]file), policy: policy}
 	d.add(cfg.Path, ".html", page, false)
-	for _, name := range []string{"docs.js", "oauth2-redirect.html", "oauth2-redirect.js"} {
+	for _, name := range []string{"docs.css", "docs.js", "oauth2-redirect.html", "oauth2-redirect.js"} {
 		text, err := own.ReadFile("assets/" + name)
 		if err != nil {
 			return nil, err
