@@ -107,8 +107,8 @@ func TestNoIDTokenIsKeptWithoutNeed(t *testing.T) {
 	}
 }
 
-// A second step after the upstream's log-in, and an account that is made by it, lose no ID token.
-func TestTheIDTokenWaitsForTheSecondStepAndTheAccount(t *testing.T) {
+// A second step after the upstream's log-in loses no ID token.
+func TestTheIDTokenWaitsForTheSecondStep(t *testing.T) {
 	t.Parallel()
 	s := peopletest.With(t, calls(t))
 	m := withMaru(t, s, func(settings *upstream.Settings) { settings.Logout = true })
