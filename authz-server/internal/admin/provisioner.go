@@ -38,6 +38,9 @@ func (p Provisioner) Keep(ctx context.Context, actor Actor, of Kept, id string) 
 	return p.admin.keep(ctx, actor, provisioning(actor, Change), of, id)
 }
 
+// Purge revokes, in batches, the tokens of people who lost a role with the others of a group.
+func (p Provisioner) Purge(ctx context.Context) error { return p.admin.purge(ctx) }
+
 // CountLetter counts a letter with a link that an actor sends. The error is a [*FieldError] of the
 // address that has had too many.
 func (p Provisioner) CountLetter(ctx context.Context, actor Actor, email string) error {

@@ -394,6 +394,5 @@ func (o *Operations) RemoveGroup(ctx context.Context, actor admin.Actor, id, ver
 	}); err != nil {
 		return err
 	}
-	_, err := o.store.Roles.Purge(ctx)
-	return err
+	return o.base.Purge(ctx)
 }
