@@ -185,6 +185,17 @@ func TestAnUpstreamIsChangedAsItWasSeen(t *testing.T) {
 		if err != nil || !upstream.SecretIs(w.KEK, stored, "s3cret") || upstream.SecretIs(w.KEK, stored, "") {
 			t.Errorf("the secret is not what it was: %v", err)
 		}
+		// Nobody learns the secret by having it sent to themselves.
+		elsewhere := admin.UpstreamChange{Settings: func(s *upstream.Settings) error { s.Issuer = "https://evil.example"; return nil }}
+		if _, err := w.UpdateUpstream(ctx, w.root, "office", "", elsewhere, ""); wrongField(err) != "client_secret" {
+			t.Errorf("the stored secret goes elsewhere: %v", err)
+		}
+		for _, issuer := range []string{"https://other.example.com", in.Issuer} { // with the secret it can move, and back
+			elsewhere = admin.UpstreamChange{Settings: func(s *upstream.Settings) error { s.Issuer = issuer; return nil }, Secret: "s3cret"}
+			if changed, err = w.UpdateUpstream(ctx, w.root, "office", "", elsewhere, ""); err != nil || changed.Issuer != issuer {
+				t.Errorf("%+v %v", changed, err)
+			}
+		}
 		_, err = w.Store.Upstreams.Link(ctx, upstreams.Identity{Upstream: "office", Issuer: in.Issuer, Subject: "1", UserID: w.Person.ID})
 		storetest.OK(t, err)
 		if err := w.DeleteUpstream(ctx, w.root, "office", false, ""); !errors.Is(err, upstreams.ErrInUse) {

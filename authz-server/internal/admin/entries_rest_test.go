@@ -33,7 +33,7 @@ var leaveNoEntry = func() map[string]string {
 	}
 	for _, name := range []string{
 		"Addresses", "AdministrativeClient", "Attention", "CheckClient", "Client", "ClientSecrets", "CheckNewUpstream", "ConsentsTo", "DayInHours",
-		"Deliveries", "Find", "GrantsTo", "Group", "GroupNamed", "Groups", "GroupsWith", "HeldBack", "Identity", "InitialTokens",
+		"Deliveries", "Find", "GrantsTo", "Group", "GroupNamed", "Groups", "GroupsWith", "HeldBack", "Identity", "InitialTokens", "ManagesItself",
 		"Invitation", "Invitations", "IsAdministrator", "Keys", "LatestFailures", "ListClients", "ListResources", "ListUpstreams", "MemberAccounts", "Members",
 		"MonthInDays", "People", "ProposedUpstream", "Resource", "RoleDefinition", "RoleDefinitions",
 		"SettingsInForce", "StreamDetail", "Streams", "Upstream", "UpstreamPeople",

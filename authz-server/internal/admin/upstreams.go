@@ -261,7 +261,8 @@ type UpstreamChange struct {
 
 // UpdateUpstream changes an upstream. version is that of the [Upstream] that the actor has seen;
 // empty: any. People stay who they are there, unless the issuer becomes another: then nobody is known
-// any more.
+// any more. Where the secret goes to another issuer or token endpoint, it must be given again: nobody
+// learns the stored one by having it sent to themselves.
 //
 // [store.ErrNotFound]: there is none. [store.ErrStale]: it is another by now.
 func (a *Admin) UpdateUpstream(
@@ -289,7 +290,11 @@ func (a *Admin) UpdateUpstream(
 		if err := a.checkUpstream(&settings, change.Secret, before.HasSecret); err != nil {
 			return err
 		}
-		if change.Secret != "" {
+		if change.Secret == "" && before.HasSecret && settings.SecretTo() != before.SecretTo() {
+			return wrong("client_secret", "must be given again: the stored one is not sent to another issuer or token endpoint")
+		}
+		fresh := change.Secret != "" && !upstream.SecretIs(a.KEK, u, change.Secret)
+		if fresh {
 			if u.Secret, err = a.sealUpstream(name, change.Secret); err != nil {
 				return err
 			}
@@ -305,7 +310,7 @@ func (a *Admin) UpdateUpstream(
 			return err
 		}
 		return a.noteUpstream(ctx, audit.UpstreamChanged, name, settings,
-			map[string]any{"settings": settings, "disabled": u.Disabled, "new_secret": change.Secret != ""})
+			map[string]any{"settings": settings, "disabled": u.Disabled, "new_secret": fresh})
 	})
 	return changed, err
 }

@@ -110,6 +110,8 @@ func TestAProviderIsLookedAfter(t *testing.T) {
 		edit := b.Get(at + "/edit")
 		press(t, b, at+"/edit", edit, "", "claims", "email: mail").Want(t, http.StatusUnprocessableEntity,
 			`id="claims-problem"`, "email: mail")
+		press(t, b, at+"/edit", edit, "", "issuer", "https://evil.example").Want(t, http.StatusUnprocessableEntity,
+			`id="client_secret-problem"`)
 		press(t, b, at+"/edit", edit, "", "claims", "sub = id").Want(t, http.StatusUnprocessableEntity, `id="claims-problem"`)
 		w.Clock.Advance(time.Second)
 		press(t, b, at+"/edit", edit, "", "title", "Work", "claims", "picture = avatar.url", "signups",
@@ -379,11 +381,13 @@ func TestEventStreamsAreMadeAndChanged(t *testing.T) {
 			!slices.Equal(after.Header, stream.Header) {
 			t.Errorf("%+v %v", after, err)
 		}
-		press(t, b, at+"/edit", edit, "", "no_header", "yes").WantRedirect(t, at+"?done=stream_changed")
+		// Who saw what it was before sees what it is now first.
+		press(t, b, at+"/edit", edit, "", "no_header", "yes").Want(t, http.StatusConflict, "Somebody else changed this", `value="ours"`)
+		press(t, b, at+"/edit", b.Get(at+"/edit"), "", "no_header", "yes").WantRedirect(t, at+"?done=stream_changed")
 		if after, err = w.Store.Streams.Stream(t.Context(), stream.ID); err != nil || len(after.Header) != 0 {
 			t.Errorf("%+v %v", after, err)
 		}
-		press(t, b, at+"/edit", edit, "", "endpoint", "").WantRedirect(t, at+"?done=stream_changed")
+		press(t, b, at+"/edit", b.Get(at+"/edit"), "", "endpoint", "").WantRedirect(t, at+"?done=stream_changed")
 		press(t, b, at+"/verify", b.Get(at+"/verify"), "").WantRedirect(t, at+"?done=stream_verified")
 		if sets, err := w.Store.Streams.Sets(t.Context(), stream.ID, "", 10); err != nil || len(sets) != 1 {
 			t.Errorf("%+v %v", sets, err)

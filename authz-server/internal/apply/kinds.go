@@ -323,7 +323,7 @@ func (r *run) putUpstream(ctx context.Context, want provider) error {
 	if len(members) == 0 && secret == "" {
 		return nil
 	}
-	change := admin.UpstreamChange{Settings: func(s *upstream.Settings) error { *s = want.settings; return nil }, Secret: secret, Disabled: &want.disabled}
+	change := admin.UpstreamChange{Settings: func(s *upstream.Settings) error { *s = want.settings; return nil }, Secret: want.secret, Disabled: &want.disabled}
 	if _, err := r.UpdateUpstream(ctx, r.actor, want.name, before.Version, change, r.opts.Reason); err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ var adminUpstreamsEnglish = AdminUpstreams{
 		"claims":           "One per line, such as sub = id. After the equals sign comes the path in the answer of the user info endpoint.",
 		"claims_differ":    "Only those that are not in their usual place, one per line: name = profile.full_name.",
 		"client_secret":    "It is stored encrypted and shown to nobody.",
+		"secret_again":     "Only needed if you change the issuer or the token endpoint: the stored secret is not sent anywhere else.",
 		"private_key":      "The whole text of the file AuthKey_….p8. It is stored encrypted and shown to nobody.",
 		"tenants":          "Their IDs, one per line. Leave it empty for all that the issuer stands for.",
 		"logout":           "Log people out there, too, when they log out here",

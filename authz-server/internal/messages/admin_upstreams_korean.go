@@ -48,6 +48,7 @@ var adminUpstreamsKorean = AdminUpstreams{
 		"claims":           "한 줄에 하나씩, 예: sub = id. 등호 뒤에는 사용자 정보 응답에서의 경로를 적어요.",
 		"claims_differ":    "정해진 위치와 다를 때만 한 줄에 하나씩 적어 주세요. 예: name = profile.full_name",
 		"client_secret":    "암호화해 보관하고 누구에게도 보여 주지 않아요.",
+		"secret_again":     "발급자나 토큰 엔드포인트를 바꿀 때만 적어 주세요. 보관 중인 비밀 값은 다른 곳으로 보내지 않아요.",
 		"private_key":      "AuthKey_….p8 파일의 내용 전체예요. 암호화해 보관하고 누구에게도 보여 주지 않아요.",
 		"tenants":          "테넌트 ID를 한 줄에 하나씩 적어 주세요. 비워 두면 발급자가 뜻하는 전체예요.",
 		"logout":           "여기서 로그아웃한 사람을 그곳에서도 로그아웃하게 해요",

@@ -161,8 +161,8 @@ func TestTimesAreInThePersonsZoneIfItIsKnown(t *testing.T) {
 	at := time.Date(2026, 5, 1, 23, 30, 0, 0, time.UTC)
 	sessions := SessionsPage{Sessions: []Session{{ID: "1", LoggedIn: at}}}
 	for _, test := range []struct {
-		zone     *time.Location
-		lang     string
+		zone      *time.Location
+		lang      string
 		has, note string
 		not       string
 	}{

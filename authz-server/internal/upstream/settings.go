@@ -158,6 +158,14 @@ func (s *Settings) Check(addresses func(address string) error) error {
 // people in reads all of them.
 const maxSettings = 16 << 10
 
+// SecretTo is whom the secret is told: the token endpoint, or the issuer whose metadata names it.
+func (s *Settings) SecretTo() string {
+	if s.OpenID() {
+		return s.Issuer
+	}
+	return s.Token
+}
+
 // CheckSecret says what is wrong with a secret for these settings.
 func (s *Settings) CheckSecret(secret string) error {
 	if s.Preset != presetApple {

@@ -176,12 +176,18 @@ func editUpstreamForm(v *frame.Visit) (frame.Form, error) {
 	if err != nil {
 		return f, err
 	}
-	if people.Number > 0 && (u.Preset == "" || u.Preset == oauthPreset || u.Preset == microsoftPreset) {
+	movable := u.Preset == "" || u.Preset == oauthPreset || u.Preset == microsoftPreset
+	if people.Number > 0 && movable {
 		f.Intro = append(f.Intro, howMany(v, people)+" "+words.IssuerWarning)
 	}
 	f.Button, f.Hidden = v.T.SaveButton, []frame.Input{{Name: "version", Value: v.Value("version", u.Version)}}
 	f.Inputs = []frame.Input{titleInput(v, u.Title, true)}
 	f.Inputs = append(f.Inputs, connectInputs(v, u.Settings, false)...)
+	if movable && u.HasSecret {
+		again := secretInput(v, u.Settings)
+		again.Hint, again.Needed = words.Hints["secret_again"], false
+		f.Inputs = append(f.Inputs, again)
+	}
 	f.Inputs = append(f.Inputs, ruleInputs(v, u.Settings, v.Typed != nil)...)
 	if u.Preset != oauthPreset { // which has them above
 		claims := frame.Input{Kind: "area", Name: "claims", Label: words.Labels["claims"],
@@ -200,7 +206,10 @@ func titleInput(v *frame.Visit, stored string, needed bool) frame.Input {
 }
 
 func editUpstream(v *frame.Visit) (frame.Outcome, error) {
-	change := admin.UpstreamChange{Settings: func(s *upstream.Settings) error { return typedSettings(v.Typed, s) }}
+	change := admin.UpstreamChange{
+		Settings: func(s *upstream.Settings) error { return typedSettings(v.Typed, s) },
+		Secret:   strings.TrimSpace(v.Typed.Get("client_secret")),
+	}
 	_, err := v.Admin.UpdateUpstream(v.R.Context(), v.Actor, v.In("name"), v.Typed.Get("version"), change,
 		v.Typed.Get("reason"))
 	if err != nil {
