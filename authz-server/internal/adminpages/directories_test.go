@@ -41,7 +41,7 @@ func TestDirectoriesAreGivenAccountsAndGroups(t *testing.T) {
 			kept("")
 			b.Post(form, "directory", " hr ", "reason", "theirs").WantRedirect(t, at+"?done=entrust")
 			kept("hr")
-			b.Get(form).Want(t, http.StatusOK, `name="directory" value="hr"`, "password can be chosen anew")
+			b.Get(form).Want(t, http.StatusOK, `name="directory" value="hr"`, "password can be reset")
 			b.Post(form, "directory", "", "reason", "over").WantRedirect(t, at+"?done=entrust")
 			kept("")
 		}

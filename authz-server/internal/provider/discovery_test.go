@@ -266,7 +266,7 @@ func (a *announced) claim(name string) bool {
 }
 
 func (a *announced) grantType(grant string) bool {
-	id := "grants-" + grant
+	id := "grants-" + strings.ReplaceAll(grant, ":", "-")
 	a.AddClient(id, func(c *client.Client) {
 		switch c.GrantTypes = []string{grant}; grant {
 		case client.TokenExchange:
