@@ -116,7 +116,7 @@ func (s *planned) ofClients() {
 	s.add("ReplaceRegistrationToken", func(ctx context.Context) error {
 		return s.Clients.ReplaceRegistrationToken(ctx, "c1", key(1))
 	})
-	s.late("HasRegistration", func(ctx context.Context) error { return s.Clients.HasRegistration(ctx, "c1") })
+	s.add("HasRegistration", func(ctx context.Context) error { return s.Clients.HasRegistration(ctx, "c1") })
 	s.late("CheckRegistrationToken", func(ctx context.Context) error { return s.Clients.CheckRegistrationToken(ctx, "c1", "another") })
 	s.add("CreateInitialToken", func(ctx context.Context) error { return s.Clients.CreateInitialToken(ctx, key(0), "", 1, soon) })
 	s.add("CheckInitialToken", func(ctx context.Context) error { return s.Clients.CheckInitialToken(ctx, key(1099)) })
