@@ -68,7 +68,7 @@ func TestTheRoleIsLookedAtEachTime(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		b, _ := w.administrator(t)
 		b.Get("/account").Want(t, http.StatusOK, `href="/admin"`)
-		b.Get("/admin").Want(t, http.StatusOK, "Needs attention")
+		b.Get("/admin").Want(t, http.StatusOK, "Needs attention", "You are logged in as "+w.Root.Email+".")
 		storetest.OK(t, w.Store.Roles.Take(t.Context(), w.Root.ID, roles.Admin))
 		b.Get("/admin").Want(t, http.StatusNotFound)
 		group, err := w.Store.Roles.CreateGroup(t.Context(), roles.Group{Name: "Operators"})

@@ -22,8 +22,9 @@ type Admin struct {
 
 // AdminFrame is what all pages of the administration share.
 type AdminFrame struct {
-	Name, Link, Open            string            // of the whole thing, and on the page of an administrator's account
-	Nav                         string            // what the navigation is, for whoever does not see it
+	Name, Link, Open            string // of the whole thing, and on the page of an administrator's account
+	Nav                         string // what the navigation is, for whoever does not see it
+	LoggedInAs                  func(email string) string
 	Sections                    map[string]string // by name, as their paths have it
 	Reason, ReasonHint          string
 	Optional                    string // after the label of an input that may stay empty

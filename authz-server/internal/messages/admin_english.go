@@ -63,7 +63,7 @@ var adminEnglish = Admin{
 
 var adminFrameEnglish = AdminFrame{
 	Name: "Administration", Link: "You are an administrator of {brand}.", Open: "Open the administration",
-	Nav: "Administration",
+	Nav: "Administration", LoggedInAs: func(email string) string { return "You are logged in as " + email + "." },
 	Sections: map[string]string{
 		"": "Overview", "users": "People", "groups": "Groups", "roles": "Roles", "invitations": "Invitations",
 		"clients": "Apps", "resources": "APIs", "tokens": "Registration tokens", "upstreams": "Log-in providers",

@@ -63,7 +63,7 @@ var adminKorean = Admin{
 
 var adminFrameKorean = AdminFrame{
 	Name: "관리", Link: "{brand} 관리자 권한이 있어요.", Open: "관리 화면 열기",
-	Nav: "관리 메뉴",
+	Nav: "관리 메뉴", LoggedInAs: func(email string) string { return email + " 계정으로 로그인했어요." },
 	Sections: map[string]string{
 		"": "개요", "users": "사용자", "groups": "그룹", "roles": "역할", "invitations": "초대",
 		"clients": "앱", "resources": "API", "tokens": "등록 토큰", "upstreams": "외부 로그인",

@@ -75,6 +75,7 @@ type AdminPage struct {
 	Detail    string         // what is wrong, in English, for whom the words of the form are not enough; may be empty
 	Done      string         // what was just done, in words; may be empty
 	Sections  []Section      // of the administration; empty: whoever is here may not look at them yet
+	Who       string         // the address of whoever looks at it; empty with Sections
 	Zone      *time.Location // of whoever looks at it; nil: unknown
 	Focus     string         // the field to type into first
 	Once      bool           // it is shown this time only: no link on it shows it again
@@ -92,7 +93,7 @@ type Section struct {
 
 func (p AdminPage) layout(*messages.Language) layout {
 	l := layout{
-		template: p.Name, from: p.Templates, content: p.Content, form: p.Form, detail: p.Detail, done: p.Done, sections: p.Sections,
+		template: p.Name, from: p.Templates, content: p.Content, form: p.Form, detail: p.Detail, done: p.Done, sections: p.Sections, who: p.Who,
 		zone: p.Zone, focus: p.Focus, admin: true, script: formScript, closed: true, reloads: !p.Once,
 	}
 	for _, one := range p.Fields {
@@ -106,6 +107,9 @@ func (v view) Admin() bool { return v.admin }
 
 // Sections are those of the administration.
 func (v view) Sections() []Section { return v.sections }
+
+// Who is the address of the administrator who looks at the page.
+func (v view) Who() string { return v.who }
 
 // With is the view with something else as .D, for a part of a page.
 func (v view) With(content any) view {

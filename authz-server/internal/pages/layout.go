@@ -31,6 +31,7 @@ type layout struct {
 
 	admin    bool      // of the administration's pages
 	sections []Section // of the administration
+	who      string    // looks at it
 	detail   string    // in English: what is wrong with the form
 	done     string    // in words: what was just done
 

@@ -263,7 +263,7 @@ func (v *Visit) Ticked(name string, first bool) bool {
 
 // Render answers with a page.
 func (v *Visit) Render(status int, p pages.AdminPage) {
-	p.Templates, p.Sections, p.Zone = v.templates, v.sections(), v.Session.User.Zone()
+	p.Templates, p.Sections, p.Who, p.Zone = v.templates, v.sections(), v.Actor.Name, v.Session.User.Zone()
 	if p.Done == "" && isGet(v.R) {
 		p.Done = v.T.Admin.Done[v.Asked("done")]
 	}
