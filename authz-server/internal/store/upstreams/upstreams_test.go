@@ -153,7 +153,8 @@ func TestAStateIsSpentOnceInItsBrowserForItsUpstream(t *testing.T) {
 		}
 		storetest.OneWins(t, store.ErrNotFound, func(ctx context.Context, _ int) error {
 			got, err := w.Upstreams.Spend(ctx, "state", "browser", "a")
-			if begun.CreatedAt = got.CreatedAt; err == nil && got != begun {
+			whole := begun
+			if whole.CreatedAt = got.CreatedAt; err == nil && got != whole {
 				t.Errorf("%+v", got)
 			}
 			return err
