@@ -157,7 +157,8 @@ func (s *planned) ofDevices() {
 
 func (s *planned) ofGrants() {
 	s.add("CreateGrant", func(ctx context.Context) error {
-		return s.Grants.CreateGrant(ctx, grants.Grant{ID: "new", UserID: "u1", SessionID: "s1", ExpiresAt: soon},
+		// One whose id makes it end those beyond the bound.
+		return s.Grants.CreateGrant(ctx, grants.Grant{ID: "new3", UserID: "u1", SessionID: "s1", ExpiresAt: soon},
 			&client.Client{ID: "c1", UpdatedAt: time.UnixMicro(1)})
 	})
 	s.add("BindGrant", func(ctx context.Context) error { return s.Grants.BindGrant(ctx, "g1", "jkt") })

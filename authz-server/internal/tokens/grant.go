@@ -87,9 +87,5 @@ func (i *Issuer) Begin(ctx context.Context, g grants.Grant, c *client.Client) er
 	} else if err != nil {
 		return err
 	}
-	err := i.store.Logouts.NoteSessionClient(ctx, g.SessionID, g.ClientID)
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrSessionEnded
-	}
-	return err
+	return i.store.Logouts.NoteSessionClient(ctx, g.SessionID, g.ClientID)
 }

@@ -26,20 +26,13 @@ func NewLogouts(db *sqldb.DB, clients *registry.Clients, queue *Queue) *Logouts 
 	return &Logouts{db: db, clients: clients, queue: queue}
 }
 
-// NoteSessionClient remembers that a client knows of a session, so that it is told of the end. In a
-// transaction, the session then does not end before the transaction does. ErrNotFound: it has ended
-// already.
+// NoteSessionClient remembers that a client knows of a session, so that it is told of the end. Call
+// [accounts.Sessions.ContinueSession] before it in the same transaction: the session then does not
+// end before the transaction does.
 func (s *Logouts) NoteSessionClient(ctx context.Context, sessionID, clientID string) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		// This changes nothing and locks the row.
-		if err := row.Changed(s.db.Exec(ctx, `UPDATE sessions SET user_id = user_id WHERE id = $1`,
-			sessionID)); err != nil {
-			return err
-		}
-		_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id)
-			VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
-		return err
-	})
+	_, err := s.db.Exec(ctx, `INSERT INTO session_clients (session_id, client_id)
+		VALUES ($1, $2) ON CONFLICT DO NOTHING`, sessionID, clientID)
+	return err
 }
 
 // SessionClients returns the ids of the clients that know of a session, in order.
