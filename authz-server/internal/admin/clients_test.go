@@ -186,8 +186,8 @@ func TestGrantsAndConsentsAreListedAndEnded(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		storetest.OK(t, w.RevokeGrant(ctx, writer, "g1", ""))
-		if err := w.RevokeGrant(ctx, writer, "g1", ""); !errors.Is(err, store.ErrNotFound) {
+		storetest.OK(t, w.RevokeGrant(ctx, writer, admin.Parties{}, "g1", ""))
+		if err := w.RevokeGrant(ctx, writer, admin.Parties{}, "g1", ""); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
 		if live := w.LiveGrants(t, "g1", "g2", "g3"); len(live) != 2 {
@@ -206,7 +206,7 @@ func TestGrantsAndConsentsAreListedAndEnded(t *testing.T) {
 		c, err := w.Store.Clients.Client(ctx, "app")
 		storetest.OK(t, err)
 		storetest.OK(t, w.Store.Grants.CreateGrant(ctx, g, &c))
-		if err := w.RevokeGrant(ctx, writer, "of root", ""); why(err) != admin.NeedsPerson {
+		if err := w.RevokeGrant(ctx, writer, admin.Parties{}, "of root", ""); why(err) != admin.NeedsPerson {
 			t.Error(err)
 		}
 	})

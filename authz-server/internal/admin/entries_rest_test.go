@@ -9,7 +9,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/admin/provisioning"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
-	"github.com/maru-auth/maru/authz-server/internal/store/grants"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
@@ -52,8 +51,6 @@ func otherOperations(t *testing.T, w *world, reason string) []operation {
 	t.Helper()
 	ctx := t.Context()
 	person := w.Another(t, "other@example.com")
-	session, _, err := w.Sessions.CreateSession(ctx, accounts.Session{UserID: person.ID, ACR: "1"}, "x")
-	storetest.OK(t, err)
 	passkey, err := w.Passkeys.AddPasskey(ctx, accounts.Passkey{UserID: person.ID, Name: "phone", PublicKey: []byte("k"), CredentialID: []byte("c")})
 	storetest.OK(t, err)
 	_, err = w.CreateClient(ctx, machine, "desk", client.Patch{"client_name": "d", "grant_types": []string{"client_credentials"}, "scope": "ssf.read"}, "")
@@ -78,15 +75,6 @@ func otherOperations(t *testing.T, w *world, reason string) []operation {
 			return w.ChangePerson(ctx, a, person.ID, "", admin.PersonChange{Email: &email}, reason)
 		}},
 		{name: "RemovePasskey", do: func(a admin.Actor) error { return w.RemovePasskey(ctx, a, person.ID, passkey.ID, reason) }},
-		{name: "RevokeGrantOf", do: func(a admin.Actor) error {
-			app, err := w.Store.Clients.Client(ctx, "app")
-			storetest.OK(t, err)
-			storetest.OK(t, w.Grants.CreateGrant(ctx, grants.Grant{
-				ID: "g2", ClientID: "app", UserID: person.ID, SessionID: session.ID, Scope: []string{"openid"}, Audience: []string{"x"},
-				AuthTime: w.Now, CreatedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour),
-			}, &app))
-			return w.RevokeGrantOf(ctx, a, person.ID, "g2", reason)
-		}},
 		{name: "SetPassword", machine: true, do: func(a admin.Actor) error {
 			return w.SetPassword(ctx, a, person.ID, "several unrelated wooden words", reason)
 		}},

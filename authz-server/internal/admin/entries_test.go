@@ -68,7 +68,7 @@ func TestEveryOperationSaysWhoDidItAndWhy(t *testing.T) {
 				_, err := w.SetRoles(ctx, a, id, []roles.Role{roles.Moderator}, reason)
 				return err
 			}},
-			{name: "RevokeGrant", do: func(a admin.Actor) error { return w.RevokeGrant(ctx, a, "g1", reason) }},
+			{name: "RevokeGrant", do: func(a admin.Actor) error { return w.RevokeGrant(ctx, a, admin.Parties{}, "g1", reason) }},
 			{name: "WithdrawConsent", do: func(a admin.Actor) error { return w.WithdrawConsent(ctx, a, id, "app", reason) }},
 			{name: "EndSession", do: func(a admin.Actor) error { return w.EndSession(ctx, a, id, w.Session.ID, reason) }},
 			{name: "EndSessions", do: func(a admin.Actor) error { return w.EndSessions(ctx, a, id, reason) }},

@@ -99,18 +99,17 @@ func (a *Admin) ConsentsTo(
 	return shownAs(found, func(c grants.Consent) Consent { return Consent(c) }), err
 }
 
-// RevokeGrant ends a grant with all its tokens. [store.ErrNotFound]: there is none, or it is over.
-func (a *Admin) RevokeGrant(ctx context.Context, actor Actor, id, reason string) error {
-	return a.RevokeGrantOf(ctx, actor, "", id, reason)
-}
+// Parties are who gave a grant and which client has it; empty: whoever, whichever.
+type Parties struct{ UserID, ClientID string }
 
-// RevokeGrantOf is RevokeGrant for a grant of this person; empty: of whomever it is.
-func (a *Admin) RevokeGrantOf(ctx context.Context, actor Actor, userID, id, reason string) error {
+// RevokeGrant ends a grant between the parties with all its tokens. [store.ErrNotFound]: there is none,
+// or it is over.
+func (a *Admin) RevokeGrant(ctx context.Context, actor Actor, of Parties, id, reason string) error {
 	if err := a.may(actor, Change, Target{}); err != nil {
 		return err
 	}
-	owner, err := a.Store.Grants.OwnerOf(ctx, id)
-	if err == nil && userID != "" && owner != userID {
+	owner, holder, err := a.Store.Grants.PartiesOf(ctx, id)
+	if err == nil && (of.UserID != "" && of.UserID != owner || of.ClientID != "" && of.ClientID != holder) {
 		err = store.ErrNotFound
 	}
 	if err != nil {

@@ -427,10 +427,13 @@ func TestAccountsAreFoundByRoleAndState(t *testing.T) {
 			t.Error(all, err)
 		}
 		w.Code(t, "g", true)
-		if err := w.RevokeGrantOf(ctx, w.root, held.ID, "g", ""); !errors.Is(err, store.ErrNotFound) {
+		if err := w.RevokeGrant(ctx, w.root, admin.Parties{UserID: held.ID}, "g", ""); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("another person's grant: %v", err)
 		}
-		storetest.OK(t, w.RevokeGrantOf(ctx, w.root, w.Person.ID, "g", ""))
+		if err := w.RevokeGrant(ctx, w.root, admin.Parties{ClientID: "other"}, "g", ""); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a grant to another client: %v", err)
+		}
+		storetest.OK(t, w.RevokeGrant(ctx, w.root, admin.Parties{UserID: w.Person.ID}, "g", ""))
 		for id, want := range map[string]bool{w.Root.ID: true, held.ID: false, "nobody": false} {
 			if is, err := w.IsAdministrator(ctx, id); err != nil || is != want {
 				t.Errorf("%s: %v %v", id, is, err)

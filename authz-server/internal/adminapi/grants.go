@@ -48,7 +48,7 @@ type grantInput struct {
 }
 
 func (s *service) revokeGrant(ctx context.Context, actor admin.Actor, in *grantInput) (*nothing, error) {
-	return done(s.admin.RevokeGrant(ctx, actor, string(in.ID), in.Reason))
+	return done(s.admin.RevokeGrant(ctx, actor, admin.Parties{}, string(in.ID), in.Reason))
 }
 
 func (s *service) listConsents(ctx context.Context, actor admin.Actor, in *ofWhomInput) (*listOf[admin.Consent], error) {

@@ -27,12 +27,12 @@ var resource = rest.Resource{
 	Name: "Maru administration",
 	Description: "What operators of the authorization server do. Services act by client credentials, with the scope admin:read or " +
 		"admin:write; people act if they have the role admin/admin and logged in with a second factor, and change something if that " +
-		"was within the last ten minutes. Otherwise the answer is 401 with the error insufficient_user_authentication (RFC 9470). " +
-		"Services cannot touch administrators, nor what makes them: groups with the role admin/admin, and clients with scopes of this resource. " +
+		"was within the last ten minutes. Otherwise the answer is 401 with the error insufficient_user_authentication (RFC 9470).\n\n" +
+		"Services cannot touch administrators, nor what makes them: groups with the role admin/admin, and clients with scopes of this resource.\n\n" +
 		"To change something that has an ETag, send it in If-Match: without one the answer is 428, and 412 if somebody else was faster. " +
 		"A request that creates may carry an Idempotency-Key: repeated within 24 hours by the same caller, it creates nothing new and " +
-		"returns what the first one created, but for its secret, which is shown once. " +
-		"Lists come in pages: to get the following page, send the next of this one as the cursor. " +
+		"returns what the first one created, but for its secret, which is shown once.\n\n" +
+		"Lists come in pages: to get the following page, send the next of this one as the cursor.\n\n" +
 		"A change is in the audit log, with the reason that is given with it. " +
 		"Errors are problem documents (RFC 9457). Answers may get new members within this version: ignore those you do not know.",
 	Tags: []*huma.Tag{

@@ -59,7 +59,7 @@ func (s *planned) ofOperators() {
 		_, err := s.Grants.GrantsTo(ctx, "c1", grants.Listed{ID: "g1", CreatedAt: time.UnixMicro(5000)}, 100)
 		return err
 	})
-	s.add("OwnerOf", func(ctx context.Context) error { _, err := s.Grants.OwnerOf(ctx, "g1"); return err })
+	s.add("PartiesOf", func(ctx context.Context) error { _, _, err := s.Grants.PartiesOf(ctx, "g1"); return err })
 	s.add("ConsentsTo", func(ctx context.Context) error {
 		_, err := s.Consents.ConsentsTo(ctx, "c1", grants.Consent{UserID: "u1", CreatedAt: time.UnixMicro(5000)}, 100)
 		return err

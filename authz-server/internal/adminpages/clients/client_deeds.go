@@ -330,11 +330,12 @@ func endGrantForm(v *frame.Visit) (frame.Form, error) {
 	})
 }
 
+// endGrant ends a grant to this client alone: its page is about it.
 func endGrant(v *frame.Visit) (frame.Outcome, error) {
 	if _, err := v.Reason(true); err != nil {
 		return frame.Outcome{}, err
 	}
-	return clientDeed(v, "grant_ended", func(_, reason string) error {
-		return v.Admin.RevokeGrant(v.R.Context(), v.Actor, v.In("grant"), reason)
+	return clientDeed(v, "grant_ended", func(id, reason string) error {
+		return v.Admin.RevokeGrant(v.R.Context(), v.Actor, admin.Parties{ClientID: id}, v.In("grant"), reason)
 	})
 }

@@ -238,7 +238,7 @@ func setAddress(v *frame.Visit, id, reason string) error {
 
 // endGrant ends a grant of this person alone: its page is about them.
 func endGrant(v *frame.Visit, id, reason string) error {
-	return v.Admin.RevokeGrantOf(v.R.Context(), v.Actor, id, v.In("grant"), reason)
+	return v.Admin.RevokeGrant(v.R.Context(), v.Actor, admin.Parties{UserID: id}, v.In("grant"), reason)
 }
 
 // consentOf names the app in a field, for its id can be an address.

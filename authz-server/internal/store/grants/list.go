@@ -57,10 +57,10 @@ func (s *Grants) GrantsTo(ctx context.Context, clientID string, after Listed, li
 		clientID, sqldb.Micros(after.CreatedAt), after.ID, limit)
 }
 
-// OwnerOf returns whose grant it is. ErrNotFound: there is none with this id.
-func (s *Grants) OwnerOf(ctx context.Context, id string) (userID string, err error) {
-	err = s.db.QueryRow(ctx, `SELECT user_id FROM grants WHERE id = $1`, id).Scan(&userID)
-	return userID, row.NotFound(err)
+// PartiesOf returns who gave a grant to which client. ErrNotFound: there is none with this id.
+func (s *Grants) PartiesOf(ctx context.Context, id string) (userID, clientID string, err error) {
+	err = s.db.QueryRow(ctx, `SELECT user_id, client_id FROM grants WHERE id = $1`, id).Scan(&userID, &clientID)
+	return userID, clientID, row.NotFound(err)
 }
 
 // ConsentsTo returns up to limit consents to a client, the oldest first, starting after one, which
