@@ -147,6 +147,13 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
+// onThisMachine tells whether a connection goes to loopback. A name like mail.localhost may lead
+// elsewhere.
+func onThisMachine(to net.Addr) bool {
+	tcp, ok := to.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
 // Message is a letter to one address.
 type Message struct {
 	ID                  string // the same at each attempt: with it, all attempts are one message to the server
@@ -220,6 +227,11 @@ func (s *Sender) client(ctx context.Context, done <-chan struct{}) (*gomail.Clie
 		if err != nil {
 			return nil, err
 		}
+		if s.plain && !onThisMachine(c.RemoteAddr()) {
+			c.Close()
+			return nil, fmt.Errorf("%s is not on this machine: name it otherwise, so that TLS is used", s.host)
+		}
+		c = &boundedConn{Conn: c, left: maxAnswers}
 		if s.implicitTLS {
 			secure := tls.Client(c, s.tls)
 			if err := secure.HandshakeContext(dialing); err != nil {
@@ -253,6 +265,25 @@ func (s *Sender) client(ctx context.Context, done <-chan struct{}) (*gomail.Clie
 	return gomail.NewClient(s.host, options...)
 }
 
+// maxAnswers is how much a server may say for one letter, in bytes, its certificates included.
+const maxAnswers = 1 << 20
+
+// boundedConn is a connection from which so much is read: the library keeps a line until it ends, and
+// before TLS anybody on the way can send one without end.
+type boundedConn struct {
+	net.Conn
+	left int
+}
+
+func (c *boundedConn) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errors.New("the mail server says more than a megabyte")
+	}
+	n, err := c.Conn.Read(b[:min(len(b), c.left)])
+	c.left -= n
+	return n, err
+}
+
 // compose makes the message. It is the same, byte by byte, at each attempt.
 func (s *Sender) compose(m Message, to string) (*gomail.Msg, error) {
 	_, domain, _ := strings.Cut(s.from.Address, "@")
@@ -280,7 +311,7 @@ func deliverable(address string) (to string, beyondASCII bool, err error) {
 		return "", false, errors.New("the address is none that mail can be sent to")
 	}
 	i := strings.LastIndexByte(address, '@')
-	local, domain := address[:i], address[i+1:]
+	local, domain := address[:i], strings.ToLower(strings.ReplaceAll(address[i+1:], "İ", "i\u0307")) // as in accounts.EmailKey
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		domain = ascii
 	} else if !isASCII(domain) {

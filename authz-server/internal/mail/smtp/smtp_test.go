@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -19,6 +20,8 @@ import (
 	"github.com/emersion/go-message/mail"
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // server is a mail server on loopback. Its certificate is for example.com and 127.0.0.1.
@@ -303,12 +306,14 @@ func TestNoErrorHasASecret(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"auth", "mail", "rcpt", "data"} {
 		s := newServer(t, options{tls: true})
-		s.refuse[step] = &gosmtp.SMTPError{Code: 550, Message: "pa@ss-w0rd AHVzZXIAcGFAc3MtdzByZA== person@example.com " + secretLink + " code=123456 see https://help.example/x"}
-		_, err := send(t, s.sender(t, nil), letter())
+		// By a log-in in which the password begins within a group of base64.
+		said := base64.StdEncoding.EncodeToString([]byte("\x00kim\x00pa@ss-w0rd"))
+		s.refuse[step] = &gosmtp.SMTPError{Code: 550, Message: "pa@ss-w0rd " + said + " person@example.com <PERSON@Example.com> " + secretLink + " code=123456 see https://help.example/x"}
+		_, err := send(t, s.sender(t, func(c *Config) { c.URL = "smtp://kim:pa%40ss-w0rd@example.com" }), letter())
 		if err == nil || !strings.Contains(err.Error(), "https://help.example/x") {
 			t.Fatalf("%s: %v", step, err)
 		}
-		for _, secret := range []string{"pa@ss-w0rd", "secretsecret", "123456", "person@example.com"} {
+		for _, secret := range []string{"pa@ss-w0rd", said[len(said)-12:], "secretsecret", "123456", "person@example.com", "PERSON@"} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: the error has %q: %v", step, secret, err)
 			}
@@ -388,6 +393,74 @@ func TestAddressesBeyondASCII(t *testing.T) {
 		if got := s.one(t).to; got != test.want {
 			t.Errorf("%s: to %s, want %s", test.to, got, test.want)
 		}
+	}
+}
+
+// Before TLS, anybody on the way can answer for the server.
+func TestALineWithoutEndIsNotKept(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const most = 64 << 20 // more than any buffer on the way holds
+	said := make(chan int, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		n := 0
+		for err == nil && n < most {
+			var written int
+			written, err = c.Write(bytes.Repeat([]byte("a"), 1<<16))
+			n += written
+		}
+		said <- n
+	}()
+	s := &server{addr: l.Addr().String()}
+	if _, err := send(t, s.sender(t, func(c *Config) { c.CAFile = "" }), letter()); err == nil {
+		t.Error("sent")
+	}
+	if n := <-said; n >= most {
+		t.Errorf("%d bytes of one line were taken", n)
+	}
+}
+
+// The name of a machine proves nothing about where it is.
+func TestNothingIsSentInTheClearToAnotherMachine(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	ours, theirs := net.Pipe() // whose address is not on loopback
+	defer theirs.Close()
+	sender := s.sender(t, func(c *Config) {
+		c.URL, c.CAFile = "smtp://user:password@mail.localhost", ""
+		c.Dial = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+	})
+	if _, err := send(t, sender, letter()); err == nil || !strings.Contains(err.Error(), "not on this machine") {
+		t.Error(err)
+	}
+	if n, err := theirs.Read(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes were sent", n)
+	}
+}
+
+// Who reads the mail of an address proves it: a letter must not go to another domain than the one by
+// which the account is found.
+func TestALetterGoesToTheDomainOfTheAccount(t *testing.T) {
+	t.Parallel()
+	for r := rune(0x80); r < 0x30000; r++ {
+		for _, domain := range []string{"stra" + string(r) + "e.example", string(r) + ".example"} {
+			to, _, err := deliverable("person@" + domain)
+			if key := accounts.EmailKey("person@" + domain); err == nil && to != key {
+				t.Errorf("%U: %s is the account %s, and the letter goes to %s", r, domain, key, to)
+			}
+		}
+	}
+	if to, _, err := deliverable("person@straẞe.example"); err != nil || to != "person@xn--strae-oqa.example" {
+		t.Errorf("%s %v", to, err)
 	}
 }
 
