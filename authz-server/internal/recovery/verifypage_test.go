@@ -1,6 +1,7 @@
 package recovery_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -310,6 +311,24 @@ func TestLinksAreBelowTheIssuerWhateverTheHostIsCalled(t *testing.T) {
 			t.Errorf("%T leads to %s", l.Letter, l.Link)
 		}
 	}
+}
+
+// Many mail systems deliver what is for mina+anything to mina.
+func TestTagsInAnAddressGetNoMoreLetters(t *testing.T) {
+	t.Parallel()
+	peopletest.EachWithMail(t, func(t *testing.T, s *peopletest.Site) {
+		b := s.Browser()
+		b.Get("/forgot")
+		for i := range 5 {
+			b.Post("/forgot", "email", fmt.Sprintf("mina+%d@example.org", i)).WantRedirect(t, "/reset")
+		}
+		for _, email := range []string{"mina+x@example.org", "Mina+X+y@EXAMPLE.org", mina} {
+			b.Post("/forgot", "email", email).Want(t, http.StatusTooManyRequests)
+		}
+		for _, email := range []string{"+mina@example.org", "other+1@example.org", "mina+1@example.net"} {
+			b.Post("/forgot", "email", email).WantRedirect(t, "/reset")
+		}
+	})
 }
 
 func TestLettersToOneAddressAreFew(t *testing.T) {

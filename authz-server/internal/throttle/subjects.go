@@ -24,6 +24,17 @@ func addressed(kind, email string) string {
 	return kind + hex.EncodeToString(opaque.Hash(accounts.EmailKey(email)))
 }
 
+// mailbox is the address under which letters to it are counted: many mail systems deliver what is for
+// me+anything to me, and somebody who makes up tags must not fill that mailbox.
+func mailbox(email string) string {
+	key := accounts.EmailKey(email)
+	at := strings.LastIndexByte(key, '@')
+	if tag := strings.IndexByte(key, '+'); tag > 0 && tag < at {
+		return key[:tag] + key[at:]
+	}
+	return key
+}
+
 // What an account or a sender is counted under; the methods of [Throttle] use the same names.
 const (
 	accountTries      = "account:"
@@ -58,7 +69,7 @@ func OfAccount(user accounts.User, browsers []string) []Subject {
 		Subject{What: "second steps in known browsers", Name: secondStepKnown + user.ID},
 		Subject{What: "second steps of a day in known browsers", Name: secondStepKnown + user.ID + withinDay},
 		Subject{What: "codes of letters", Name: addressed(mailedCodes, user.Email)},
-		Subject{What: "letters", Name: addressed(letterTo, user.Email), Quota: true},
+		Subject{What: "letters", Name: addressed(letterTo, mailbox(user.Email)), Quota: true},
 		Subject{What: "new passwords", Name: newPasswords + user.ID, Quota: true})
 }
 

@@ -29,12 +29,16 @@ type Limits struct {
 	Signups int           // sign-ups from one network address (the same), failed or not, and new passwords of one person; 50
 	Window  time.Duration // 15 minutes
 
-	LettersTo   int // letters to one address that anybody can ask for, within an hour; 5
-	LettersFrom int // letters that one network address asks for (the same), within an hour; 60
+	LettersTo    int // letters to one mailbox that anybody can ask for, within an hour; 5
+	LettersFrom  int // letters that one network address asks for (the same), within an hour; 60
+	LettersOfAll int // letters that all ask for together, within an hour; 30,000
 }
 
-// lettersWithin is the window of Limits.LettersTo and Limits.LettersFrom.
+// lettersWithin is the window of Limits.LettersTo, Limits.LettersFrom and Limits.LettersOfAll.
 const lettersWithin = time.Hour
+
+// letterShards are for the quota of all.
+const letterShards = 8
 
 // guessesOfSession is how many wrong user codes of devices one session may type within
 // Limits.Window. One network address may type Limits.Address of them.
@@ -59,7 +63,7 @@ type Throttle struct {
 func New(s *store.Store, log *slog.Logger, l Limits, metrics prometheus.Registerer) *Throttle {
 	l.Account, l.Address = cmp.Or(l.Account, 5), cmp.Or(l.Address, 20)
 	l.Signups, l.Window = cmp.Or(l.Signups, 50), cmp.Or(l.Window, 15*time.Minute)
-	l.LettersTo, l.LettersFrom = cmp.Or(l.LettersTo, 5), cmp.Or(l.LettersFrom, 60)
+	l.LettersTo, l.LettersFrom, l.LettersOfAll = cmp.Or(l.LettersTo, 5), cmp.Or(l.LettersFrom, 60), cmp.Or(l.LettersOfAll, 30_000)
 	return &Throttle{
 		store: s, log: cmp.Or(log, slog.Default()), limits: l,
 		turns: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), long: newTurns(longTurns), held: make(chan struct{}, maxHeld),
@@ -125,10 +129,13 @@ func (t *Throttle) PresentPassword(ctx context.Context, sessionID string) (Tries
 }
 
 // Letter counts a letter to an address that r asks for, whether the address has an account or not;
-// [*WaitError]: there were too many. What is sent unasked does not count.
+// [*WaitError]: there were too many. What is sent unasked does not count. Call it outside a transaction.
 func (t *Throttle) Letter(ctx context.Context, r *http.Request, email string) error {
-	quotas := []limits.Quota{{Subject: addressed(letterTo, email), Limit: t.limits.LettersTo, Window: lettersWithin}}
-	return t.take(ctx, "letters", append(quotas, limits.QuotasOf(sender.Networks(r), lettersFrom, t.limits.LettersFrom, lettersWithin)...)...)
+	quotas := []limits.Quota{{Subject: addressed(letterTo, mailbox(email)), Limit: t.limits.LettersTo, Window: lettersWithin}}
+	quotas = append(quotas, limits.QuotasOf(sender.Networks(r), lettersFrom, t.limits.LettersFrom, lettersWithin)...)
+	return t.take(ctx, "letters", append(quotas, limits.Quota{
+		Subject: "letters all", Limit: t.limits.LettersOfAll, Window: lettersWithin, Shards: letterShards, Shared: true,
+	})...)
 }
 
 // mailedCodesOfDay is how many wrong codes may be typed within a day of letters to one address.
