@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,9 +11,40 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
+
+// Of two who start a server anew at the same moment, and lose the output of one of them, nobody can come
+// later by the other link.
+func TestOfLinksMadeAtOnceTheLastOneWorks(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const at, most = 8, 4
+		forced := machine
+		forced.Force = true
+		for range most {
+			var all sync.WaitGroup
+			for range at {
+				all.Go(func() {
+					if _, _, err := w.Bootstrap(t.Context(), forced, ""); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			left, err := w.Store.Invitations.ListInvitations(t.Context(), "", 100)
+			storetest.OK(t, err)
+			if len(left) != 1 {
+				t.Fatalf("%d links work", len(left))
+			}
+		}
+		withdrawn, err := audit.New(w.Store).List(t.Context(), auditlog.Filter{Kind: string(audit.InvitationWithdrawn), Limit: 100})
+		if err != nil || len(withdrawn) != at*most-1 {
+			t.Errorf("the log says that %d were withdrawn: %v", len(withdrawn), err)
+		}
+	})
+}
 
 // An administrator who is thrown out must not come back by a link that they made before.
 func TestAnInvitationOfAFormerAdministratorMakesNone(t *testing.T) {

@@ -29,6 +29,10 @@ func (a *Admin) Bootstrap(ctx context.Context, actor Actor, reason string) (link
 	}
 	expires = a.Now().Add(BootstrapLifetime)
 	err = a.change(ctx, actor, Crown, reason, func(ctx context.Context) error {
+		// Of two at the same moment, each would not see the other's link: the later one waits, and ends it.
+		if err := a.Store.HoldAdministrators(ctx); err != nil {
+			return err
+		}
 		has, err := a.Store.HasAdministrator(ctx)
 		if err == nil && has && !actor.Force {
 			err = ErrHasAdministrator

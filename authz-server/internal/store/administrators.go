@@ -33,8 +33,7 @@ func (s *Store) KeepAdministrator(ctx context.Context, f func(ctx context.Contex
 		// administrators), which nobody who waits here has; or, of several operations together, with
 		// other people's and groups'. Should one who waits here have those, the database ends the
 		// deadlock, and [sqldb.DB.Tx] does again what it undid.
-		if _, err := s.db.Exec(ctx, `UPDATE roles SET builtin = builtin
-			WHERE resource = $1 AND name = $2`, roles.Admin.Resource, roles.Admin.Name); err != nil {
+		if err := s.HoldAdministrators(ctx); err != nil {
 			return err
 		}
 		after, err := s.HasAdministrator(ctx)
@@ -43,6 +42,14 @@ func (s *Store) KeepAdministrator(ctx context.Context, f func(ctx context.Contex
 		}
 		return err
 	})
+}
+
+// HoldAdministrators has whoever else calls it, or is about to end [Store.KeepAdministrator], wait until
+// the transaction of ctx ends. It locks the row of the role and changes nothing.
+func (s *Store) HoldAdministrators(ctx context.Context) error {
+	_, err := s.db.Exec(ctx, `UPDATE roles SET builtin = builtin
+		WHERE resource = $1 AND name = $2`, roles.Admin.Resource, roles.Admin.Name)
+	return err
 }
 
 // canAdminister tells of whoever has the role as r. It is a value and no join, and the look-ups below

@@ -34,6 +34,7 @@ func (s *planned) ofOperators() {
 	s.add("EndSessionByAdmin", func(ctx context.Context) error { return s.Sessions.EndSessionByAdmin(ctx, "u1", "s1") })
 	s.add("EndSessionsByAdmin", func(ctx context.Context) error { return s.Sessions.EndSessionsByAdmin(ctx, "u1") })
 	s.add("HasAdministrator", func(ctx context.Context) error { _, err := s.HasAdministrator(ctx); return err })
+	s.add("HoldAdministrators", func(ctx context.Context) error { return s.HoldAdministrators(ctx) })
 	s.add("KeepAdministrator", func(ctx context.Context) error {
 		for _, statement := range []string{
 			`INSERT INTO user_roles (user_id, resource, role, created_at) VALUES ('u5', 'admin', 'admin', 1) ON CONFLICT DO NOTHING`,
