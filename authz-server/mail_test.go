@@ -92,7 +92,7 @@ func TestMailThatDoesNotLeaveIsListedAndRetried(t *testing.T) {
 	worker.Handle(mailer.Handler())
 	server.Refuse(&gosmtp.SMTPError{Code: 550, Message: "mailbox full"})
 	letter := mail.ResetPassword{Link: "https://login.example/reset?token=s3cr3t", Code: "123456"}
-	if err := mailer.Queue(t.Context(), "person@example.com", "en", letter); err != nil {
+	if err := mailer.Queue(t.Context(), mail.To{Address: "person@example.com"}, letter); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := worker.Deliver(t.Context()); err != nil {

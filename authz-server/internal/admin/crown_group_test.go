@@ -59,8 +59,8 @@ type cutOff struct {
 	leave context.CancelFunc
 }
 
-func (c *cutOff) Queue(ctx context.Context, to, language string, letter mail.Letter) error {
-	err := c.inbox.Queue(ctx, to, language, letter)
+func (c *cutOff) Queue(ctx context.Context, to mail.To, letter mail.Letter) error {
+	err := c.inbox.Queue(ctx, to, letter)
 	if len(c.to) == 2 {
 		c.leave()
 	}

@@ -97,7 +97,7 @@ func (a *Admin) Invite(
 			if err := a.letter(ctx, actor, in.Email); err != nil {
 				return err
 			}
-			if err := a.Mail.Queue(ctx, in.Email, in.Language, mail.Invitation{Link: link}); err != nil {
+			if err := a.Mail.Queue(ctx, mail.To{Address: in.Email, Language: in.Language}, mail.Invitation{Link: link}); err != nil {
 				return err
 			}
 		}

@@ -40,8 +40,8 @@ type world struct {
 type inbox struct{ to []string }
 
 func (*inbox) Enabled() bool { return true }
-func (i *inbox) Queue(_ context.Context, to, _ string, _ mail.Letter) error {
-	i.to = append(i.to, to)
+func (i *inbox) Queue(_ context.Context, to mail.To, _ mail.Letter) error {
+	i.to = append(i.to, to.Address)
 	return nil
 }
 

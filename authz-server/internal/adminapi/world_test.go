@@ -61,7 +61,7 @@ type world struct {
 type inbox struct{ letters []mail.Letter }
 
 func (*inbox) Enabled() bool { return true }
-func (i *inbox) Queue(_ context.Context, _, _ string, letter mail.Letter) error {
+func (i *inbox) Queue(_ context.Context, _ mail.To, letter mail.Letter) error {
 	i.letters = append(i.letters, letter)
 	return nil
 }

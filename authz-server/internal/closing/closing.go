@@ -90,7 +90,7 @@ func (c *Closer) close(ctx context.Context, user accounts.User) error {
 			return err
 		}
 		if c.Mail != nil && c.Mail.Enabled() && user.EmailVerified {
-			if err := c.Mail.Queue(ctx, user.Email, user.Locale, mail.AccountDeleted{}); err != nil {
+			if err := c.Mail.Queue(ctx, mail.To{Address: user.Email, Language: user.Locale}, mail.AccountDeleted{}); err != nil {
 				return err
 			}
 		}

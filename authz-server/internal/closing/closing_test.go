@@ -143,8 +143,8 @@ type fails string
 
 func (fails) Enabled() bool { return true }
 
-func (f fails) Queue(_ context.Context, to, _ string, _ mail.Letter) error {
-	if to == string(f) {
+func (f fails) Queue(_ context.Context, to mail.To, _ mail.Letter) error {
+	if to.Address == string(f) {
 		return errors.New("no letter")
 	}
 	return nil

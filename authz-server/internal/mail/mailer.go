@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/keys"
 	"github.com/maru-auth/maru/authz-server/internal/mail/smtp"
 	"github.com/maru-auth/maru/authz-server/internal/queue"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 )
 
@@ -18,7 +19,7 @@ import (
 var ErrNotConfigured = errors.New("mail is not configured: set --mail-smtp-url and --mail-from")
 
 // Kind is the kind of letters in the queue.
-const Kind = "mail"
+const Kind = outbox.KindMail
 
 // Config is what [New] needs. All fields but Now are required, and Sender unless no mail is sent.
 type Config struct {
@@ -56,25 +57,36 @@ type stored struct {
 	Until   time.Time `json:"until,omitzero"` // when it is pointless; zero: never
 }
 
-// Queue queues a letter to an address, in a language by its BCP 47 tag; an unknown one is English.
-// Call it in the transaction of the letter's cause: the letter leaves after the commit, and not
+// To is whom a letter is for.
+type To struct {
+	Address  string // empty: nobody; see [Mailer.Queue]
+	Language string // a BCP 47 tag; an unknown one is English
+	// UserID is the account that the letter is about: what is still queued goes with it. Empty: it is
+	// about none, or that is gone already.
+	UserID string
+}
+
+// ToUser is an account's person, at its address.
+func ToUser(u accounts.User) To { return To{Address: u.Email, Language: u.Locale, UserID: u.ID} }
+
+// Queue queues a letter. Call it in the transaction of the letter's cause: the letter leaves after the commit, and not
 // without it. An address that no mail can be sent to is no error, which would undo the cause: the
 // delivery is given up, and operators see it.
 //
-// A letter to "" is a decoy, which costs the same and goes nowhere: a page that must not tell who
+// A letter to nobody is a decoy, which costs the same and goes nowhere: a page that must not tell who
 // has an account queues one for an address without an account.
 //
 // Errors are ErrNotConfigured and those of the database; a letter without its link is a mistake in
 // the program, and an error too.
-func (m *Mailer) Queue(ctx context.Context, to, language string, letter Letter) error {
+func (m *Mailer) Queue(ctx context.Context, to To, letter Letter) error {
 	if m == nil {
 		return ErrNotConfigured
 	}
-	c, err := m.cfg.Letters.compose(language, letter)
+	c, err := m.cfg.Letters.compose(to.Language, letter)
 	if err != nil {
 		return err
 	}
-	s := stored{To: to, Subject: c.Subject, Text: c.Text, HTML: c.HTML}
+	s := stored{To: to.Address, Subject: c.Subject, Text: c.Text, HTML: c.HTML}
 	if c.lifetime > 0 {
 		s.Until = m.cfg.Now().Add(c.lifetime)
 	}
@@ -83,7 +95,9 @@ func (m *Mailer) Queue(ctx context.Context, to, language string, letter Letter) 
 		return err
 	}
 	// A lane for each kind of letter: many sign-ups do not delay somebody who forgot a password.
-	item, err := queue.Seal(m.cfg.KEK, outbox.Item{Kind: Kind, Lane: letter.kind(), Topic: letter.kind()}, plain)
+	item, err := queue.Seal(m.cfg.KEK, outbox.Item{
+		Kind: Kind, Lane: letter.kind(), Topic: letter.kind(), UserID: to.UserID,
+	}, plain)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func (f *fixture) waiting(t *testing.T) []outbox.Item {
 
 func (f *fixture) queue(t *testing.T, to string, letter Letter) {
 	t.Helper()
-	if err := f.Queue(t.Context(), to, "ko", letter); err != nil {
+	if err := f.Queue(t.Context(), To{Address: to, Language: "ko"}, letter); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,12 +86,12 @@ func TestALetterLeavesWithItsCauseAndOnce(t *testing.T) {
 		f := newFixture(t, w)
 		rolledBack := errors.New("rolled back")
 		err := f.Tx(t.Context(), func(ctx context.Context) error {
-			return errors.Join(f.Queue(ctx, "nobody@example.com", "ko", reset), rolledBack)
+			return errors.Join(f.Queue(ctx, To{Address: "nobody@example.com"}, reset), rolledBack)
 		})
 		if !errors.Is(err, rolledBack) {
 			t.Fatal(err)
 		}
-		storetest.OK(t, f.Tx(t.Context(), func(ctx context.Context) error { return f.Queue(ctx, "person@example.com", "ko", reset) }))
+		storetest.OK(t, f.Tx(t.Context(), func(ctx context.Context) error { return f.Queue(ctx, To{Address: "person@example.com"}, reset) }))
 		// The process that queued it dies here; another one delivers, and one after it finds
 		// nothing.
 		f.deliver(t)
@@ -101,6 +102,30 @@ func TestALetterLeavesWithItsCauseAndOnce(t *testing.T) {
 		}
 		if left := f.waiting(t); len(left) > 0 {
 			t.Errorf("%v is left of it", left)
+		}
+	})
+}
+
+// What is queued about a person can be found when they go.
+func TestALetterIsOfThePersonWhomItIsAbout(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		f := newFixture(t, w)
+		storetest.OK(t, f.Queue(t.Context(), ToUser(w.Person), reset))
+		storetest.OK(t, f.Queue(t.Context(), To{Address: "new@example.com", UserID: w.Person.ID}, reset))
+		storetest.OK(t, f.Queue(t.Context(), ToUser(w.Another(t, "b@example.com")), reset))
+		f.post.Refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox"})
+		f.deliver(t) // which gives them up, and keeps them for the operator
+		f.queue(t, "somebody@example.com", reset)
+		w.Delete(t, w.Person)
+		var left []string
+		for _, item := range f.waiting(t) {
+			to, err := Recipient(f.kek, item)
+			storetest.OK(t, err)
+			left = append(left, to)
+		}
+		slices.Sort(left)
+		if got := strings.Join(left, " "); got != "b@example.com somebody@example.com" {
+			t.Errorf("after the account is gone, there are letters to %s", got)
 		}
 	})
 }
@@ -217,7 +242,7 @@ func TestAMailerThatIsNotConfiguredSaysSo(t *testing.T) {
 	if m != nil || m.Enabled() {
 		t.Error("it says that it can")
 	}
-	if err := m.Queue(t.Context(), "person@example.com", "en", Test{}); !errors.Is(err, ErrNotConfigured) {
+	if err := m.Queue(t.Context(), To{Address: "person@example.com"}, Test{}); !errors.Is(err, ErrNotConfigured) {
 		t.Error(err)
 	}
 }

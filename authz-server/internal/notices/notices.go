@@ -56,7 +56,7 @@ type Mailer interface {
 	Enabled() bool
 	// Queue takes a letter in the language of a BCP 47 tag. The address "" stands for nobody: all
 	// is done but the sending.
-	Queue(ctx context.Context, to, language string, letter mail.Letter) error
+	Queue(ctx context.Context, to mail.To, letter mail.Letter) error
 }
 
 // Notices notes what happened. It is safe for concurrent use.
@@ -134,7 +134,7 @@ func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e ac
 	default:
 		return nil
 	}
-	return n.Mail.Queue(ctx, user.Email, user.Locale, letter)
+	return n.Mail.Queue(ctx, mail.ToUser(user), letter)
 }
 
 // at is the present time in the person's zone.

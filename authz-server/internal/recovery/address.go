@@ -20,7 +20,9 @@ func (c *Recovery) BeginAddress(r *http.Request, browser string, user accounts.U
 	if err != nil {
 		return err
 	}
-	l := letter{email, user.Locale, func(link, code string) mail.Letter { return mail.ConfirmAddress{Link: link, Code: code} }}
+	l := letter{mail.To{Address: email, Language: user.Locale, UserID: user.ID}, func(link, code string) mail.Letter {
+		return mail.ConfirmAddress{Link: link, Code: code}
+	}}
 	if owner.ID != "" && owner.ID != user.ID {
 		l = c.toOwner(owner)
 	}

@@ -70,8 +70,8 @@ func newCode() string {
 
 // letter is one that is to be sent with a link.
 type letter struct {
-	to, language string // to may be nobody: ""
-	make         func(link, code string) mail.Letter
+	to   mail.To // maybe nobody
+	make func(link, code string) mail.Letter
 }
 
 // send stores a new link and queues the letter with it, both or neither. The interaction from which
@@ -80,7 +80,7 @@ type letter struct {
 func (c *Recovery) send(ctx context.Context, m accounts.Mailed, browser, interaction string, l letter) error {
 	link, code := opaque.New(), newCode()
 	made := l.make(Link(c.Issuer, m.Purpose, link), code)
-	if l.to == "" || !hasLink(made) {
+	if l.to.Address == "" || !hasLink(made) {
 		code = opaque.New() // nobody can type it
 	}
 	return c.Store.Tx(ctx, func(ctx context.Context) error {
@@ -92,7 +92,7 @@ func (c *Recovery) send(ctx context.Context, m accounts.Mailed, browser, interac
 		if err := c.Store.Mailed.AddMailed(ctx, m, link, code, browser); err != nil {
 			return err
 		}
-		return c.Mail.Queue(ctx, l.to, l.language, made)
+		return c.Mail.Queue(ctx, l.to, made)
 	})
 }
 
@@ -105,11 +105,11 @@ func hasLink(l mail.Letter) bool {
 // toOwner is the letter to the owner of an address with which somebody signs up, or to which they
 // change theirs.
 func (c *Recovery) toOwner(owner accounts.User) letter {
-	l := letter{owner.Email, owner.Locale, func(string, string) mail.Letter {
+	l := letter{mail.ToUser(owner), func(string, string) mail.Letter {
 		return mail.AddressHasAccount{LoginLink: c.Issuer.URL("/login"), ForgotLink: c.Issuer.URL("/forgot")}
 	}}
 	if owner.Disabled {
-		l.to = ""
+		l.to.Address = ""
 	}
 	return l
 }
@@ -256,7 +256,7 @@ func SendReset(ctx context.Context, s *store.Store, sends notices.Mailer, at iss
 	if err := s.Mailed.AddMailed(ctx, m, secret, opaque.New(), ""); err != nil {
 		return err
 	}
-	return sends.Queue(ctx, user.Email, user.Locale, mail.ResetPassword{Link: Link(at, accounts.ToReset, secret)})
+	return sends.Queue(ctx, mail.ToUser(user), mail.ResetPassword{Link: Link(at, accounts.ToReset, secret)})
 }
 
 // SendWelcome writes to a person for whom somebody else made an account, with a link to choose a
@@ -267,5 +267,5 @@ func SendWelcome(ctx context.Context, s *store.Store, sends notices.Mailer, at i
 	if err := s.Mailed.AddMailed(ctx, m, secret, opaque.New(), ""); err != nil {
 		return err
 	}
-	return sends.Queue(ctx, user.Email, user.Locale, mail.AccountMade{Link: Link(at, accounts.ToReset, secret)})
+	return sends.Queue(ctx, mail.ToUser(user), mail.AccountMade{Link: Link(at, accounts.ToReset, secret)})
 }

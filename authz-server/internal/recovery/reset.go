@@ -41,7 +41,7 @@ func (c *Recovery) BeginReset(r *http.Request, browser, email, interaction strin
 		user = accounts.User{}
 	}
 	m := accounts.Mailed{Purpose: accounts.ToReset, User: user, Email: email, Data: text(Reset{Interaction: interaction})}
-	err = c.send(r.Context(), m, browser, interaction, letter{user.Email, user.Locale, func(link, code string) mail.Letter {
+	err = c.send(r.Context(), m, browser, interaction, letter{mail.ToUser(user), func(link, code string) mail.Letter {
 		return mail.ResetPassword{Link: link, Code: code}
 	}})
 	if err == nil && user.ID != "" { // after the answer, whose time would tell

@@ -62,7 +62,7 @@ func (c *Recovery) BeginSignup(r *http.Request, browser, email string, s Signup)
 	if err != nil {
 		return err
 	}
-	l := letter{email, s.Locale, func(link, code string) mail.Letter {
+	l := letter{mail.To{Address: email, Language: s.Locale}, func(link, code string) mail.Letter {
 		return mail.ConfirmSignup{Link: link, Code: code, Name: s.Name}
 	}}
 	if owner.ID != "" {

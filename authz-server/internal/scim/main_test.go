@@ -58,8 +58,8 @@ type inbox struct {
 }
 
 func (i *inbox) Enabled() bool { return !i.off }
-func (i *inbox) Queue(_ context.Context, to, _ string, letter mail.Letter) error {
-	i.to, i.letters = append(i.to, to), append(i.letters, letter)
+func (i *inbox) Queue(_ context.Context, to mail.To, letter mail.Letter) error {
+	i.to, i.letters = append(i.to, to.Address), append(i.letters, letter)
 	return nil
 }
 

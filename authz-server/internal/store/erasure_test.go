@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maru-auth/maru/authz-server/internal/store/outbox"
 	"github.com/maru-auth/maru/internal/sqldb"
 	"github.com/maru-auth/maru/internal/sqldb/growthtest"
 	"github.com/maru-auth/maru/internal/sqldb/sqldbtest"
@@ -14,7 +15,7 @@ import (
 
 // stays lists what may name a person whose account was deleted, by table and column, and why.
 var stays = map[string]string{
-	"outbox.user_id":             "clients and services are told of the end; it goes when they have been",
+	"outbox.user_id":             "clients and services are told of the end; it goes when they have been, and letters go at once",
 	"account_events.user_id":     "receivers are told of the end; it goes into their queues within a second, as claims",
 	"stream_sets.claims":         "receivers are told of the end; it goes when they have been",
 	"passkey_ceremonies.user_id": "it expires within minutes, and the id says nothing without its account",
@@ -60,6 +61,16 @@ func TestNothingNamesAPersonWhoseAccountWasDeleted(t *testing.T) {
 		for where, n := range naming(t, s.db, "u1") {
 			if n > 0 && stays[where] == "" {
 				t.Errorf("%s still names the person, %d times", where, n)
+			}
+		}
+		for kind, want := range map[string]bool{outbox.KindMail: false, outbox.KindLogout: true} {
+			var left bool
+			if err := s.db.QueryRow(ctx, `SELECT COUNT(*) > 0 FROM outbox WHERE kind = $1 AND user_id = 'u1'`, kind).Scan(&left); err != nil || left != want {
+				t.Errorf("deliveries of the kind %s are left: %t, %v", kind, left, err)
+			}
+			var others int
+			if err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM outbox WHERE kind = $1`, kind).Scan(&others); err != nil || others == 0 {
+				t.Errorf("nothing of the kind %s is left of others: %v", kind, err)
 			}
 		}
 	})

@@ -136,7 +136,7 @@ var grown = []string{
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'logout', CASE WHEN i % 100 = 0 THEN 'c' || i ELSE 'c1' END, 's', 'u1', CAST('x' AS BYTEA),
 		i % 4 = 0, 0, false, '', i, i, i, CASE WHEN i % 2 = 0 THEN i * 1000 - 2592000000000 ELSE 0 END FROM n`,
 	`INSERT INTO outbox (id, kind, lane, topic, user_id, payload, sealed, attempts, leased, last_error, created_at, since_at, due_at, given_up_at)
-		` + growthtest.Numbers + ` SELECT 'y' || i, 'mail', 'd' || i, '', 'u1', CAST('x' AS BYTEA),
+		` + growthtest.Numbers + ` SELECT 'y' || i, 'mail', 'd' || i, '', 'u' || i, CAST('x' AS BYTEA),
 		i % 4 = 0, 0, false, '', i, i, 9000000000000, CASE WHEN i % 2 = 0 THEN 9000000000000 ELSE 0 END FROM n WHERE i <= 2000`,
 	`INSERT INTO streams (id, client_id, service, audience, endpoint, header, description, requested, delivered, status, reason, last_seq,
 		allowed_seq, dropped, attempts, failing_since, last_error, due_at, leased_until, verified_at, created_at, updated_at)

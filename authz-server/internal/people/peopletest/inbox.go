@@ -30,8 +30,8 @@ type Letter struct {
 func (*Inbox) Enabled() bool { return true }
 
 // Queue keeps a letter, even if the transaction of its cause fails later.
-func (i *Inbox) Queue(_ context.Context, to, language string, letter mail.Letter) error {
-	l := Letter{To: to, Language: language, Letter: letter}
+func (i *Inbox) Queue(_ context.Context, to mail.To, letter mail.Letter) error {
+	l := Letter{To: to.Address, Language: to.Language, Letter: letter}
 	switch letter := letter.(type) {
 	case mail.ConfirmSignup:
 		l.Link, l.Code = letter.Link, letter.Code

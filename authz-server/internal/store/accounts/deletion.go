@@ -97,6 +97,9 @@ func (s *Users) eraseTraces(ctx context.Context, user User) error {
 		{`UPDATE invitations SET used_by = '' WHERE used_by = $1 AND used_by <> ''`, user.ID},
 		{`DELETE FROM invitations WHERE made_by = $1 AND made_by <> ''`, user.ID},
 		{`DELETE FROM mailed WHERE email_key = $1`, user.Key},
+		// Letters that wait or were given up have names, addresses and links in them. What clients and
+		// services are to be told stays.
+		{`DELETE FROM outbox WHERE kind = 'mail' AND user_id = $1 AND user_id <> ''`, user.ID},
 	} {
 		if _, err := s.db.Exec(ctx, erase.statement, erase.what); err != nil {
 			return err

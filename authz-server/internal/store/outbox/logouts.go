@@ -9,6 +9,10 @@ import (
 	"github.com/maru-auth/maru/internal/sqldb"
 )
 
+// KindMail is the kind of a letter: see package mail. One that is still queued goes with the account
+// that it is about.
+const KindMail = "mail"
+
 // KindLogout is the kind of an item that tells a client of a log-out (OpenID Connect Back-Channel
 // Logout 1.0). Its lane is the client's id, its topic that of the session that ended; without a
 // topic, it stands for every session of the person.
