@@ -4,6 +4,7 @@ package notices
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/sender"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/limits"
 )
 
 // Kind is what happened. Package messages has words for each.
@@ -112,10 +114,19 @@ var changes = map[Kind]messages.Change{
 	BecameAdministrator: messages.MadeAdministrator,
 }
 
+// lettersOf is how many letters of one kind a person gets within an hour. What happens more often is in
+// the history alone: whoever logs in again and again in new browsers, to an account whose address is a
+// mailing list's, would have us write to all its readers without end. It is more than operators may
+// cause, whose changes are refused then.
+const lettersOf = 30
+
 // write sends the letter about an event, if there is one. An address that nobody has proved to be
 // theirs gets none: it can be a stranger's, whom the account's person would have us write to.
 func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e accounts.Event) error {
-	if n.Mail == nil || !n.Mail.Enabled() || !user.EmailVerified {
+	if n.Mail == nil || !n.Mail.Enabled() {
+		return nil
+	}
+	if !user.EmailVerified {
 		return nil
 	}
 	var letter mail.Letter
@@ -134,7 +145,20 @@ func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e ac
 	default:
 		return nil
 	}
+	if few, err := n.few(ctx, "letter-of "+string(what)+" "+user.ID, lettersOf); err != nil || !few {
+		return err
+	}
 	return n.Mail.Queue(ctx, mail.ToUser(user), letter)
+}
+
+// few counts what is done within an hour, and tells whether that is not more often than most.
+func (n *Notices) few(ctx context.Context, subject string, most int) (bool, error) {
+	err := n.Store.Quotas.TakeQuotas(ctx, limits.Quota{Subject: subject, Limit: most, Window: time.Hour})
+	var full *limits.QuotaError
+	if errors.As(err, &full) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // at is the present time in the person's zone.
