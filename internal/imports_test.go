@@ -144,7 +144,7 @@ var rules = []rule{
 	authz("passwords/mostcommon", ""),
 	authz("passwords/mostcommon/generate", "passwords/mostcommon"),
 	authz("profile", "messages places store/..."),
-	authz("signup", "audit messages store/..."),
+	authz("signup", "audit messages notices store/..."),
 	authz("session", "audit issuer notices opaque proofs sender store/...", "internal/httpd"),
 	authz("guard", "issuer messages pages sender store throttle", "internal/httpd"),
 	authz("factors", "guard keys messages notices pages proofs session store/..."),

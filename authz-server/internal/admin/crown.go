@@ -22,6 +22,14 @@ func (a *Admin) crown(ctx context.Context, user accounts.User) error {
 	return a.Notices.Note(ctx, nil, user, notices.BecameAdministrator, "")
 }
 
+// tellOfNew tells the administrators of an account that is one of theirs from the beginning.
+func (a *Admin) tellOfNew(ctx context.Context, made accounts.User) error {
+	if !slices.ContainsFunc(made.Roles, administrative) {
+		return nil
+	}
+	return a.Notices.TellAdministrators(ctx, made)
+}
+
 // MaxMembersChanged is how many people can join or leave a group in one transaction, or become
 // administrators by it.
 const MaxMembersChanged = 1000

@@ -1,12 +1,15 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
 
+	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/client"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/auditlog"
@@ -89,6 +92,84 @@ func TestWhoBecomesAnAdministratorIsLoggedOutAndTold(t *testing.T) {
 }
 
 // Whoever had a client's secret may have turned the client's events to an address of theirs.
+// A person who gives themselves a friend among the administrators is seen by the others.
+func TestAdministratorsAreToldOfAnother(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		letters := &told{}
+		w.Admin.Notices.Mail = letters
+		var others []accounts.User
+		for _, name := range []string{"direct", "member", "closed", "leaving", "unproved"} {
+			user, err := w.Users.CreateUser(ctx, accounts.User{Email: name + "@example.com", EmailVerified: name != "unproved", Name: "N", PasswordHash: "x"})
+			storetest.OK(t, err)
+			others = append(others, user)
+		}
+		crew, err := w.CreateGroup(ctx, w.root, "Crew", "", "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.Join(ctx, w.root, crew.ID, others[1].ID, ""))
+		storetest.OK(t, w.Store.Roles.GiveGroup(ctx, crew.ID, roles.Admin))
+		for _, i := range []int{0, 2, 3, 4} {
+			storetest.OK(t, w.Store.Roles.Give(ctx, others[i].ID, roles.Admin))
+		}
+		storetest.OK(t, w.DisablePerson(ctx, w.root, others[2].ID, ""))
+		_, err = w.DeletePerson(ctx, w.root, others[3].ID, admin.DeletionWish{}, "")
+		storetest.OK(t, err)
+
+		mina := w.Another(t, "mina@example.com")
+		for name, crown := range map[string]func() (account string, err error){
+			"a role": func() (string, error) { return mina.Email, w.GiveRole(ctx, w.root, mina.ID, roles.Admin, "") },
+			"a group": func() (string, error) {
+				kim := w.Another(t, "kim@example.com")
+				return kim.Email, w.Join(ctx, w.root, crew.ID, kim.ID, "")
+			},
+			"a new account": func() (string, error) {
+				made, err := w.CreatePerson(ctx, w.root, admin.NewPerson{Email: "made@example.com", Name: "M", Roles: []roles.Role{roles.Admin}}, "")
+				return made.Email, err
+			},
+			"an imported account": func() (string, error) {
+				made, err := w.AdoptPerson(ctx, machine, accounts.User{Email: "old@example.com", Name: "O", Roles: []roles.Role{roles.Admin}}, "")
+				return made.Email, err
+			},
+		} {
+			letters.of, letters.to = nil, nil
+			account, err := crown()
+			storetest.OK(t, err)
+			slices.Sort(letters.to)
+			if !slices.Equal(letters.to, []string{"direct@example.com", "member@example.com"}) ||
+				letters.of[0].Account != account || letters.of[0].At.IsZero() {
+				t.Errorf("%s: %v were told of %+v", name, letters.to, letters.of)
+			}
+		}
+
+		letters.of, letters.to = nil, nil
+		storetest.OK(t, w.GiveRole(ctx, w.root, mina.ID, roles.Moderator, ""))
+		if len(letters.to) > 0 {
+			t.Errorf("%v were told of another role", letters.to)
+		}
+		for range 30 { // the alarm has been given
+			storetest.OK(t, w.TakeRole(ctx, w.root, mina.ID, roles.Admin, ""))
+			storetest.OK(t, w.GiveRole(ctx, w.root, mina.ID, roles.Admin, ""))
+		}
+		if n := len(letters.to); n < 20 || n > 40 {
+			t.Errorf("%d letters about one who comes and goes", n)
+		}
+	})
+}
+
+// told keeps the letters about new administrators.
+type told struct {
+	to []string
+	of []mail.NewAdministrator
+}
+
+func (*told) Enabled() bool { return true }
+func (i *told) Queue(_ context.Context, to mail.To, letter mail.Letter) error {
+	if letter, ok := letter.(mail.NewAdministrator); ok {
+		i.to, i.of = append(i.to, to.Address), append(i.of, letter)
+	}
+	return nil
+}
+
 func TestAStreamOfACompromisedClientWaits(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

@@ -202,6 +202,9 @@ func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, rea
 			return err
 		}
 		noteMade(ctx, made.ID)
+		if err := a.tellOfNew(ctx, made); err != nil {
+			return err
+		}
 		return a.note(ctx, audit.UserCreated, made, map[string]any{"roles": roles.Names(made.Roles)})
 	})
 	return accountOf(made), err
@@ -223,6 +226,9 @@ func (a *Admin) AdoptPerson(ctx context.Context, actor Actor, user accounts.User
 			if err := a.Store.Users.SetClaims(ctx, made.ID, user.Claims); err != nil {
 				return err
 			}
+		}
+		if err := a.tellOfNew(ctx, made); err != nil {
+			return err
 		}
 		return a.note(ctx, audit.UserCreated, made, map[string]any{"roles": roles.Names(made.Roles), "imported": true})
 	})

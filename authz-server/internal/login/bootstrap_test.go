@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
+	"github.com/maru-auth/maru/authz-server/internal/mail"
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/signup"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -82,6 +83,40 @@ func TestTheLinkOfAnAdministratorIsConfirmedByMail(t *testing.T) {
 	if !isAdministrator(t, s, "root@example.org") || !b.LoggedIn() {
 		t.Error("no administrator")
 	}
+}
+
+// Whoever finds a link that makes administrators is seen by those there are.
+func TestAdministratorsAreToldOfAnotherByALink(t *testing.T) {
+	t.Parallel()
+	peopletest.EachWithMail(t, func(t *testing.T, s *peopletest.Site) {
+		root, mina := s.Person("first@example.org"), s.Person("mina@example.org")
+		storetest.OK(t, s.Store.Roles.Give(t.Context(), root.ID, roles.Admin))
+		storetest.OK(t, s.Store.Users.SetVerified(t.Context(), root.ID))
+		told := func() (accounts []string) {
+			for _, l := range s.Mail.To(root.Email) {
+				if letter, ok := l.Letter.(mail.NewAdministrator); ok {
+					accounts = append(accounts, letter.Account)
+				}
+			}
+			return accounts
+		}
+		b := s.Browser()
+		b.Get(crown(t, s, ""))
+		b.Get("/signup")
+		signUp(b, "/signup", "new@example.org").WantRedirect(t, "/verify")
+		if got := told(); len(got) != 0 {
+			t.Errorf("before there is an account, told of %v", got)
+		}
+		b.Post("/verify", "code", s.Mail.Last(t, "new@example.org").Code).WantRedirect(t, "/account/security/app")
+		b = s.Browser()
+		b.LogIn(mina.Email)
+		b.Get(crown(t, s, ""))
+		b.Get("/signup")
+		b.Post("/account/invitation").WantRedirect(t, "/account/security/app")
+		if got := strings.Join(told(), " "); got != "new@example.org mina@example.org" {
+			t.Errorf("told of %s", got)
+		}
+	})
 }
 
 func TestSomebodyWhoIsLoggedInTakesTheRoleAfterAFreshProof(t *testing.T) {

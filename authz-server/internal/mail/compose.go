@@ -51,7 +51,7 @@ func NewLetters(b brand.Brand, logo string, at issuer.URL) (*Letters, error) {
 		return nil, errors.New("the logo's address must be absolute, and http or https")
 	}
 	return &Letters{
-		languages: messages.All.Of(b.Name), brand: b, logo: logo, links: links{security: at.URL("/account/security")},
+		languages: messages.All.Of(b.Name), brand: b, logo: logo, links: links{security: at.URL("/account/security"), admin: at.URL("/admin")},
 	}, nil
 }
 

@@ -39,7 +39,7 @@ type content struct {
 type fact struct{ Label, Value string }
 
 // links are the addresses that some letters lead to.
-type links struct{ security string }
+type links struct{ security, admin string }
 
 // AskedFor tells whether letters of a kind go to an address because somebody gave it, with nothing in
 // them that its owner has to know: another one can be asked for. All others tell of a change, or
@@ -141,6 +141,19 @@ func (l SecurityChange) content(t *messages.Language, links links) content {
 		Subject: t.Brand + ": " + change, Text: change + ". " + text, NotYou: notYou,
 		Facts: circumstances(t, l.Device, l.Address, l.At), Button: t.Mail.SecurityButton, Link: links.security,
 	}
+}
+
+// NewAdministrator tells an administrator that somebody else has become one too.
+type NewAdministrator struct {
+	Account string // its address
+	At      time.Time
+}
+
+func (NewAdministrator) kind() string { return "new_administrator" }
+func (l NewAdministrator) content(t *messages.Language, links links) content {
+	c := request(t.Mail.NewAdministrator, links.admin)
+	c.Facts = facts(fact{t.Mail.Account, l.Account}, fact{t.Mail.At, moment(t, l.At)})
+	return c
 }
 
 // DeletionScheduled tells when an account will be deleted.

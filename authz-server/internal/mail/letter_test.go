@@ -63,6 +63,7 @@ func everyLetter() []Letter {
 		DeletionCancelled{}, AccountDeleted{},
 		Invitation{Link: testLink, InviterNote: "See you on Monday.\r\nBcc: all@example.com <b>"},
 		AccountMade{Link: testLink},
+		NewAdministrator{Account: "kim@example.com", At: testTime},
 		Test{},
 	}
 	for _, change := range messages.Changes {

@@ -27,7 +27,7 @@ var adminServerEnglish = AdminServer{
 			"passkey_removed": "Passkey removed", "passkey_cloned": "Passkey may have been copied", "second_step_on": "Two-step verification turned on",
 			"second_step_off": "Two-step verification turned off", "recovery_codes_made": "New recovery codes", "recovery_code_used": "Recovery code used",
 			"browser_trusted": "Browser trusted", "browsers_forgotten": "Browsers no longer trusted", "upstream_added": "Account of another service linked",
-			"upstream_ended": "Account of another service unlinked", "made_administrator": "Became an administrator", "deletion_scheduled": "Account will be deleted",
+			"upstream_ended": "Account of another service unlinked", "made_administrator": "Became an administrator", "new_administrator": "Another administrator", "deletion_scheduled": "Account will be deleted",
 			"deletion_cancelled": "Deletion cancelled", "account_deleted": "Account deleted", "invitation": "Invitation",
 			"account_made": "Account created", "test": "Test",
 		},

@@ -27,7 +27,7 @@ var adminServerKorean = AdminServer{
 			"passkey_removed": "패스키 삭제", "passkey_cloned": "패스키 복제 가능성", "second_step_on": "2단계 인증 켜짐",
 			"second_step_off": "2단계 인증 꺼짐", "recovery_codes_made": "새 복구 코드", "recovery_code_used": "복구 코드 사용",
 			"browser_trusted": "신뢰하는 브라우저 추가", "browsers_forgotten": "신뢰하는 브라우저 해제", "upstream_added": "외부 계정 연결",
-			"upstream_ended": "외부 계정 연결 끊김", "made_administrator": "관리자 지정", "deletion_scheduled": "계정 삭제 예정",
+			"upstream_ended": "외부 계정 연결 끊김", "made_administrator": "관리자 지정", "new_administrator": "다른 관리자 지정", "deletion_scheduled": "계정 삭제 예정",
 			"deletion_cancelled": "계정 삭제 취소", "account_deleted": "계정 삭제 완료", "invitation": "초대",
 			"account_made": "계정 생성", "test": "시험 메일",
 		},

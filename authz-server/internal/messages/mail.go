@@ -14,14 +14,14 @@ type Mail struct {
 	Once        string                       // of a link that lasts longer than others
 
 	// Labels of facts.
-	Device, From, At, NewAddress, DeletedAt, Note string
+	Account, Device, From, At, NewAddress, DeletedAt, Note string
 
 	SecurityButton string // leads to the account's security page
 	Support        func(contact string) string
 	Automatic      string
 
-	ConfirmSignup, AddressHasAccount, ConfirmAddress, ResetPassword, DeletionScheduled, Invitation, AccountMade Request
-	NewDevice, AddressChanged, DeletionCancelled, AccountDeleted, Test                                          Notice
+	ConfirmSignup, AddressHasAccount, ConfirmAddress, ResetPassword, DeletionScheduled, Invitation, AccountMade, NewAdministrator Request
+	NewDevice, AddressChanged, DeletionCancelled, AccountDeleted, Test                                                            Notice
 
 	Forgot                   string // of AddressHasAccount: leads to a new password
 	Changes                  map[Change]string

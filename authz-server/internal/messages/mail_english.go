@@ -14,6 +14,7 @@ var mailEnglish = Mail{
 	},
 	Once: "The link works once.",
 
+	Account:    "Account",
 	Device:     "Device",
 	From:       "Network address",
 	At:         "Time",
@@ -121,6 +122,14 @@ var mailEnglish = Mail{
 			NotYou:  "If you do not know who would do that, ignore this mail. Nobody can use the account without a password.",
 		},
 		Button: "Choose a password",
+	},
+	NewAdministrator: Request{
+		Notice: Notice{
+			Subject: "{brand} has a new administrator",
+			Text:    "The account below has become an administrator of {brand}. It can change people, applications and settings from now on. We tell you because you are an administrator.",
+			NotYou:  "If none of you meant this, take the role away at once. The audit log says how the account got it.",
+		},
+		Button: "Open the administration",
 	},
 	Test: Notice{
 		Subject: "A test of mail from {brand}",

@@ -17,6 +17,7 @@ var mailKorean = Mail{
 	},
 	Once: "이 링크는 한 번만 쓸 수 있어요.",
 
+	Account:    "계정",
 	Device:     "기기",
 	From:       "IP 주소",
 	At:         "시간",
@@ -124,6 +125,14 @@ var mailKorean = Mail{
 			NotYou:  "누가 만들었는지 모르겠다면 이 메일을 무시하세요. 비밀번호를 정하지 않으면 아무도 계정을 쓸 수 없어요.",
 		},
 		Button: "비밀번호 정하기",
+	},
+	NewAdministrator: Request{
+		Notice: Notice{
+			Subject: "{brand}에 새 관리자가 생겼어요",
+			Text:    "아래 계정이 {brand} 관리자가 됐어요. 이제 사용자와 앱, 설정을 바꿀 수 있어요. 관리자라서 알려 드려요.",
+			NotYou:  "관리자 가운데 아무도 하지 않은 일이라면 바로 이 계정에서 관리자 역할을 회수해 주세요. 어떻게 관리자가 됐는지는 감사 기록에 있어요.",
+		},
+		Button: "관리 페이지 열기",
 	},
 	Test: Notice{
 		Subject: "{brand} 메일 발송 테스트",

@@ -126,6 +126,11 @@ func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e ac
 	if n.Mail == nil || !n.Mail.Enabled() {
 		return nil
 	}
+	if what == BecameAdministrator {
+		if err := n.TellAdministrators(ctx, user); err != nil {
+			return err
+		}
+	}
 	if !user.EmailVerified {
 		return nil
 	}

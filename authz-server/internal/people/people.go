@@ -121,6 +121,7 @@ func New(cfg Config) (*People, error) {
 	if p.Policy, err = signup.New(cfg.Store, cfg.Signup, cfg.Metrics); err != nil {
 		return nil, err
 	}
+	p.Policy.Notices = told
 	counts, err := login.NewCounts(cfg.Metrics)
 	if err != nil {
 		return nil, err

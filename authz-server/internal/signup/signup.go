@@ -16,6 +16,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/audit"
 	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/notices"
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/roles"
@@ -53,6 +54,7 @@ type Policy struct {
 	domains []string // in the form of DNS
 	made    *prometheus.CounterVec
 	Terms   Terms
+	Notices *notices.Notices // tells administrators of another; nil: nobody does
 }
 
 // New checks cfg. Errors name the options. metrics gets the count of accounts that are made; nil:
@@ -309,7 +311,10 @@ func (p *Policy) give(ctx context.Context, made accounts.User, given []roles.Rol
 			return err
 		}
 	}
-	return nil
+	if !slices.ContainsFunc(given, func(r roles.Role) bool { return r.Resource == roles.Admin.Resource }) {
+		return nil
+	}
+	return p.Notices.TellAdministrators(ctx, made)
 }
 
 // agree records that a person agreed to a version of the terms; empty: to none.

@@ -37,6 +37,7 @@ func (s *planned) ofRoles() {
 	s.add("GroupsByExternalID", func(ctx context.Context) error { _, err := s.Roles.GroupsByExternalID(ctx, "q1", 2); return err })
 	s.add("Groups", func(ctx context.Context) error { _, err := s.Roles.Groups(ctx, "q5", 100); return err })
 	s.add("GroupsOf", func(ctx context.Context) error { _, err := s.Roles.GroupsOf(ctx, "u1", "q5", 100); return err })
+	s.add("Administrators", func(ctx context.Context) error { _, err := s.Roles.Administrators(ctx, 50); return err })
 	s.add("GroupsWith", func(ctx context.Context) error { _, err := s.Roles.GroupsWith(ctx, editor, 100); return err })
 	s.add("EditGroup", func(ctx context.Context) error {
 		_, err := s.Roles.EditGroup(ctx, "q1", func(g *roles.Group) error { g.Name = "other"; return nil })

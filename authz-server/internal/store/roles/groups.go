@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,6 +218,34 @@ func (s *Roles) Members(ctx context.Context, groupID, after string, limit int) (
 		JOIN groups g ON g.id = m.group_id
 		WHERE m.group_id = $1 AND m.user_id > $2 AND g.removed_at = 0
 		ORDER BY m.user_id LIMIT $3`, groupID, after, limit)
+}
+
+// Administrators returns the ids of up to limit people who have the role of administrators, by
+// themselves or by a group, whether they can log in or not.
+func (s *Roles) Administrators(ctx context.Context, limit int) (ids []string, err error) {
+	if ids, err = sqldb.All(ctx, s.db, row.Text, `SELECT user_id FROM user_roles
+		WHERE resource = $1 AND role = $2 ORDER BY user_id LIMIT $3`, Admin.Resource, Admin.Name, limit); err != nil {
+		return nil, err
+	}
+	groups, err := s.GroupsWith(ctx, Admin, limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		members, err := s.Members(ctx, g.ID, "", limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range members {
+			if len(ids) < limit && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) == limit {
+			break
+		}
+	}
+	return ids, nil
 }
 
 // GiveGroup gives a role to a group. ErrExists: it has it already. ErrNotFound: there is no such
