@@ -160,32 +160,6 @@ func (d *door) endSpan(span *tracing.Span, w *statusRecorder, r *http.Request) {
 	span.End(nil)
 }
 
-// health answers /livez and /readyz.
-func (s *Server) health() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
-		writeHealth(w, http.StatusOK, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if s.stopping.Load() {
-			w.Header().Set("Connection", "close")
-			writeHealth(w, http.StatusServiceUnavailable, "stopping")
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if s.Ready != nil {
-			if err := s.Ready(ctx); err != nil {
-				s.Log.Warn("not ready", "error", err)
-				writeHealth(w, http.StatusServiceUnavailable, "not ready")
-				return
-			}
-		}
-		writeHealth(w, http.StatusOK, "ok")
-	})
-	return mux
-}
-
 // maxLoggedPath is how many bytes of a path one request can put into the log.
 const maxLoggedPath = 512
 
@@ -195,13 +169,6 @@ func cut(text string, most int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:most], "") + "…"
-}
-
-func writeHealth(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write([]byte(text + "\n")) //nolint:errcheck // the client is gone
 }
 
 // clientAddr walks X-Forwarded-For from its end, where our proxies write, to the first address that
