@@ -216,6 +216,25 @@ func TestALogosFileIsBounded(t *testing.T) {
 	}
 }
 
+// A file of a few hundred bytes, of which a browser makes gigabytes.
+func TestALogoOfTooManyPixelsIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, size := range []image.Point{{maxSide + 1, 1}, {1, maxSide + 1}, {maxSide, maxSide}} {
+		var picture bytes.Buffer
+		plain := image.NewPaletted(image.Rect(0, 0, size.X, size.Y), color.Palette{color.Black, color.White})
+		if err := png.Encode(&picture, plain); err != nil {
+			t.Fatal(err)
+		}
+		if picture.Len() > maxLogo {
+			t.Fatalf("%v has %d bytes, and is refused for that", size, picture.Len())
+		}
+		_, err := newLogo(picture.Bytes())
+		if good := size.X <= maxSide && size.Y <= maxSide; good != (err == nil) || err != nil && !strings.Contains(err.Error(), "4096 by 4096") {
+			t.Errorf("%v: %v", size, err)
+		}
+	}
+}
+
 // The letter comes from a setting, and is no markup.
 func TestTheLetterOfANameIsAnIconThatWouldPassAsALogo(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,10 @@ import (
 // maxLogo is how large a logo's file may be, in bytes.
 const maxLogo = 64 << 10
 
+// maxSide is how many pixels wide and high a PNG file may be. A small file can have so many that the
+// browsers of all who see it run out of memory: each takes four bytes.
+const maxSide = 4096
+
 // Logo is a picture that pages show.
 type Logo struct {
 	Content     []byte
@@ -47,6 +51,9 @@ func newLogo(content []byte) (*Logo, error) {
 		size, err := png.DecodeConfig(bytes.NewReader(content))
 		if err != nil {
 			return nil, errors.New("is not a PNG file that can be read")
+		}
+		if max(size.Width, size.Height) > maxSide {
+			return nil, fmt.Errorf("is %d by %d pixels large; at most %d by %d are shown", size.Width, size.Height, maxSide, maxSide)
 		}
 		return &Logo{content, "image/png", isWordmark(float64(size.Width), float64(size.Height))}, nil
 	}
