@@ -164,7 +164,7 @@ var files embed.FS
 
 var templates = template.Must(template.New("").ParseFS(files, "templates/*.tmpl"))
 
-// values are what templates see. Every text but Port is a literal of the program's language already:
+// values are what templates see. Every text but Port and CookiePrefix is a literal of the program's language already:
 // a template cannot put in a value as it is.
 type values struct {
 	Issuer, ClientID, RedirectURI, Scope, Audience string
@@ -178,6 +178,7 @@ type values struct {
 	Post                                           bool   // and sends it in the body
 	Insecure                                       bool   // the issuer is on plain http, for development
 	SecureCookies                                  bool   // browsers reach the app by https
+	CookiePrefix                                   string // of cookies' names: only this host sets them; empty without https
 	Flow                                           string
 	SpringBoot, Java                               string
 }
@@ -311,6 +312,9 @@ func valuesOf(app App, flow, redirect string, quote quoting) values {
 		Post:     c.TokenEndpointAuthMethod == client.AuthPost,
 		Insecure: strings.HasPrefix(app.Issuer, "http://"), SecureCookies: strings.HasPrefix(redirect, "https://"),
 		Flow: flow, SpringBoot: springBoot, Java: javaVersion,
+	}
+	if v.SecureCookies {
+		v.CookiePrefix = "__Host-"
 	}
 	for _, one := range c.Scopes() {
 		v.Scopes = append(v.Scopes, quote(one))

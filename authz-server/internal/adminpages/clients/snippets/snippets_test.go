@@ -107,6 +107,43 @@ func TestAnAPITakesNoBoundTokenAsABearerToken(t *testing.T) {
 	}
 }
 
+// Browsers take a cookie without the prefix from every host of the domain: one that is not to be
+// trusted could log people in as somebody else.
+func TestTheCookiesOfAWebAppBehindTLSAreBoundToItsHost(t *testing.T) {
+	t.Parallel()
+	bound := map[string][]string{
+		"go":     {`loginCookie, sessionCookie = "__Host-login", "__Host-session"`, "Secure: true", `Path: "/"`},
+		"node":   {"const prefix = '__Host-'", "${prefix}${name}=${value}; Path=/;", "; Secure"},
+		"python": {`SESSION_COOKIE_NAME="__Host-session"`, "SESSION_COOKIE_SECURE=True"},
+		"spring": {"name: __Host-session, secure: true", "path: / "},
+		"curl":   nil, // no browser
+	}
+	for uri, secure := range map[string]bool{"https://shop.example/cb": true, "http://localhost:8080/callback": false} {
+		programs := of(t, apps(uri)[login])
+		if len(programs) != len(bound) {
+			t.Fatalf("%d programs", len(programs))
+		}
+		for _, s := range programs {
+			var text string
+			for _, file := range s.Files {
+				text += file.Text
+			}
+			wants, known := bound[s.ID]
+			if !known {
+				t.Errorf("nobody looked at the cookies of %s", s.ID)
+			}
+			for _, want := range wants {
+				if secure && !strings.Contains(text, want) {
+					t.Errorf("the program in %s lacks %s:\n%s", s.ID, want, text)
+				}
+			}
+			if !secure && strings.Contains(text, "__Host-") { // which browsers drop without TLS
+				t.Errorf("the program in %s cannot log in on plain http:\n%s", s.ID, text)
+			}
+		}
+	}
+}
+
 // openid-client writes a redirect URI anew, which is then another.
 func TestNoProgramIsShownThatWouldSendAnotherRedirectURI(t *testing.T) {
 	t.Parallel()
@@ -291,7 +328,7 @@ func write(t *testing.T, s Snippet) string {
 // Each program is well formed whatever an operator types, as far as its language is here to say so.
 func TestEachProgramIsWellFormed(t *testing.T) {
 	t.Parallel()
-	for _, uri := range []string{"http://localhost:8080/callback", strange} {
+	for _, uri := range []string{"http://localhost:8080/callback", "https://shop.example/cb", strange} {
 		for flow, app := range apps(uri) {
 			for _, s := range of(t, app) {
 				t.Run(flow+" in "+s.ID, func(t *testing.T) {
