@@ -138,7 +138,7 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return "", &DownError{s.name, err}
+		return "", &DownError{s.name, fmt.Errorf("%s: %w", c, unaddressed(err))}
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -160,6 +160,15 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 		s.public.keep(address, publicAnswer{text: text, etag: resp.Header.Get("ETag")})
 	}
 	return resp.Header.Get("ETag"), nil
+}
+
+// unaddressed is why a call failed, without its address: what people search for is in its query, and
+// has no place in a log.
+func unaddressed(err error) error {
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 // address is where the call goes.

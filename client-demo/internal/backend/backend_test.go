@@ -45,6 +45,16 @@ func TestAnAnswerThatIsNoneMeansDown(t *testing.T) {
 	}
 }
 
+// The reason is logged, and a log has no queries.
+func TestThatAServiceIsDownDoesNotTellWhatPeopleSearchFor(t *testing.T) {
+	t.Parallel()
+	b := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := b.Search(t.Context(), token, "a-private-word", "", "")
+	if !errors.Is(err, ErrDown) || strings.Contains(err.Error(), "private") || !strings.Contains(err.Error(), "GET /posts") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTheTokenGoesToTheServiceAlone(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -26,7 +26,7 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 		return 0, err
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
+		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, briefly(err))
 	}
 	var header struct {
 		Type *string `json:"typ"`
@@ -37,7 +37,7 @@ func (c *Client) LogoutToken(ctx context.Context, token string) (ended int, err 
 		Events    map[string]json.RawMessage `json:"events"`
 	}
 	if err := Decode(token, &header, &claims); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, err)
+		return 0, fmt.Errorf("%w: %w", ErrBadLogoutToken, briefly(err))
 	}
 	_, logout := claims.Events["http://schemas.openid.net/event/backchannel-logout"]
 	switch {

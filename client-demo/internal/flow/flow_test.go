@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/coreos/go-oidc/v3/oidc"
 )
 
 func TestLocalPath(t *testing.T) {
@@ -343,5 +345,31 @@ func TestWhatTheLogSaysOfAnotherProgramsErrorIsShort(t *testing.T) {
 	err := briefly(long)
 	if text := err.Error(); len(text) > maxText+len("…") || !utf8.ValidString(text) || !errors.Is(err, long) {
 		t.Errorf("%d bytes", len(text))
+	}
+}
+
+// Anybody may send a log-out token, and answer a log-in that they began. What comes of it is logged.
+func TestStrangersChooseLittleOfWhatTheLogSays(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Config{Origin: "https://app.example", Issuer: "https://id.example"})
+	long := strings.Repeat("x", 10_000)
+	state, cookies := begin(t, c, httptest.NewRequest(http.MethodGet, "/login", nil), Login{})
+	r := httptest.NewRequest(http.MethodGet, "/callback?"+url.Values{
+		"state": {state}, "error": {long}, "error_description": {long},
+	}.Encode(), nil)
+	for _, cookie := range cookies {
+		r.AddCookie(cookie)
+	}
+	var refused *RefusedError
+	if _, err := c.Finish(httptest.NewRecorder(), r); !errors.As(err, &refused) || len(refused.Code) > maxText+len("…") ||
+		len(err.Error()) > 1000 {
+		t.Errorf("an answer: %d bytes: %.100v", len(err.Error()), err)
+	}
+
+	c.provider.value = &issuer{verifier: oidc.NewVerifier("https://id.example", newKeySet(c, ""), &oidc.Config{ClientID: "demo"})}
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	token := part(`{"alg":"`+long+`"}`) + "." + part(`{"iss":"https://id.example"}`) + ".eHg"
+	if _, err := c.LogoutToken(t.Context(), token); !errors.Is(err, ErrBadLogoutToken) || len(err.Error()) > 1000 {
+		t.Errorf("a log-out token: %d bytes: %.100v", len(err.Error()), err)
 	}
 }

@@ -100,7 +100,7 @@ func (c *Client) Finish(w http.ResponseWriter, r *http.Request) (to string, err 
 		return "", ErrWrongIssuer
 	}
 	if code := query.Get("error"); code != "" {
-		return "", &RefusedError{Code: code, Description: query.Get("error_description")}
+		return "", &RefusedError{Code: brief(code), Description: brief(query.Get("error_description"))}
 	}
 	if len(query["code"]) != 1 {
 		return "", &RefusedError{Code: "invalid_response", Description: "the answer carries no code"}
