@@ -266,6 +266,31 @@ func TestForwardedHeadersAreTheGatewaysOwn(t *testing.T) {
 	}
 }
 
+// Programs believe the gateway alone: they would take a load balancer that they are told of for the
+// caller, and all who call for one.
+func TestAProgramIsToldTheCallersAddressWhateverIsInBetween(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, 1, "GATEWAY_TRUSTED_PROXIES=127.0.0.1/32 198.51.100.0/24")
+	g.all(t)
+	for forwarded, want := range map[string]string{
+		"203.0.113.7":                        "203.0.113.7",
+		"6.6.6.6, 203.0.113.7":               "203.0.113.7", // the caller's own invention, and what the load balancer wrote
+		"6.6.6.6, 203.0.113.7, 198.51.100.4": "203.0.113.7", // two load balancers
+		"":                                   "127.0.0.1",
+	} {
+		for _, url := range []string{g.Issuer + "/login", g.API + "/user/v1/me", g.API + "/board/v1/boards", g.App + "/"} {
+			headers := []string{"Connection", "X-Forwarded-For"} // the caller's wish to take it off
+			if forwarded != "" {
+				headers = append(headers, "X-Forwarded-For", forwarded)
+			}
+			_, body := get(t, url, headers...)
+			if got := decode(t, body).Header.Values("X-Forwarded-For"); len(got) != 1 || got[0] != want {
+				t.Errorf("%s after %q: %q, want %s", url, forwarded, got, want)
+			}
+		}
+	}
+}
+
 // raw sends a request line as it is: an HTTP client would clean the path first.
 func raw(t *testing.T, origin, target string) *http.Response {
 	t.Helper()

@@ -156,7 +156,7 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 	if origins == nil {
 		t.Fatal("no ConfigMap origins")
 	}
-	programs := map[string]bool{}
+	programs, used := map[string]bool{}, map[string]bool{}
 	for _, o := range objects {
 		if o.Kind != "Deployment" {
 			continue
@@ -178,7 +178,7 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 				if !ok || ref.Name != "origins" {
 					t.Errorf("%s: %s is taken from %s/%s, which is not there", name, e.Name, ref.Name, ref.Key)
 				}
-				env[e.Name] = value
+				env[e.Name], used[ref.Key] = value, true
 			}
 			if secret := strings.Contains(e.Name, "SECRET") || strings.HasPrefix(e.Name, "AUTHZ_MAIL_") ||
 				strings.Contains(e.Name, "DATABASE_URL"); secret != (e.ValueFrom.SecretKeyRef != nil) {
@@ -188,6 +188,9 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 		agrees(t, table, process{"deployment " + name, program, env})
 		starts(t, process{"deployment " + name, program, env})
 		if program == "caddy" {
+			if _, told := env["GATEWAY_TRUSTED_PROXIES"]; !told {
+				t.Error("the gateway takes a load balancer for everybody who calls")
+			}
 			for _, setting := range []string{"GATEWAY_AUTHZ", "GATEWAY_USER", "GATEWAY_BOARD", "GATEWAY_DEMO"} {
 				host, port, _ := strings.Cut(env[setting], ":")
 				s := named(objects, "Service", host)
@@ -198,6 +201,11 @@ func TestKubernetesRunsWhatTheDevRunnerRuns(t *testing.T) {
 		} else if got := env[c.prefix()+"LISTEN"]; got != fmt.Sprintf("0.0.0.0:%d", c.Ports[0].ContainerPort) ||
 			c.Ports[0].Name != "http" {
 			t.Errorf("%s listens on %s, and the container's ports are %v", name, got, c.Ports)
+		}
+	}
+	for key := range origins.Data {
+		if !used[key] {
+			t.Errorf("origins.yaml has %s, which no program is told", key)
 		}
 	}
 	if len(programs) != len(table) {
