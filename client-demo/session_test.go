@@ -118,6 +118,35 @@ func TestARefreshWhoseAnswerCannotBeCheckedYetLosesNoToken(t *testing.T) {
 	b.get("/boards").want(t, http.StatusOK, "자유") // by the token that the refresh brought: the old one is used up
 }
 
+// A form that is sent by another than opened it would publish one account's words under the other's
+// name; the ETags of both profiles may be the same.
+func TestAFormThatAnotherAccountOpenedChangesNothing(t *testing.T) {
+	w := start(t)
+	b := w.browser().login()
+	profile, post := b.get("/profile"), b.get("/boards/free/write")
+	ask := b.get("/tokens")
+	w.issuer.set(func(f *fakeIssuer) { f.person = "person-2" })
+	b.login() // in another tab
+	if theirs := b.get("/profile").field(t, "etag"); theirs != profile.field(t, "etag") {
+		t.Fatalf("the profiles have different ETags, %s: nothing is tried", theirs)
+	}
+	b.post("/profile", "member", profile.field(t, "member"), "etag", profile.field(t, "etag"), "display_name", "the first one", "bio", "a secret").
+		want(t, http.StatusForbidden, "Another account is logged in", "a secret", `name="kept.bio"`, `id="logout"`)
+	b.post("/boards/free/write", "member", post.field(t, "member"), "key", post.field(t, "key"), "title", "t", "body", "only as the first one", "format", "plain").
+		want(t, http.StatusForbidden, "Another account is logged in", "only as the first one")
+	b.post("/tokens/revoke", "member", ask.field(t, "member")).want(t, http.StatusForbidden, "nothing was changed")
+	b.get("/profile").without(t, "the first one", "a secret")
+	b.get("/boards/free").without(t, "only as the first one")
+	if n := w.issuer.revoked.Load(); n != 0 {
+		t.Errorf("%d tokens were revoked", n)
+	}
+	// What was typed comes back for the account that is there, which decides.
+	page := b.post("/login", "to", "/boards/free/write", "kept.title", "t", "kept.body", "only as the first one")
+	page.want(t, http.StatusOK, "Welcome back", "only as the first one")
+	b.post("/boards/free/write", "member", page.field(t, "member"), "key", page.field(t, "key"), "title", "t", "body", "now as the second", "format", "plain").
+		want(t, http.StatusOK, "Your post is online")
+}
+
 func TestSessionsEndWhenIdleAndWhenOld(t *testing.T) {
 	w := start(t)
 	b := w.browser().login()

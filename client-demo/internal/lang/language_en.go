@@ -115,10 +115,12 @@ var english = &Language{
 		"bad_form":        "What arrived is not one of this app's forms. Go back and try again.",
 
 		// log-in
-		"login_first_title": "Please log in",
-		"login_first":       "You need to log in to see this page.",
-		"login_again_title": "Please log in again",
-		"login_again":       "Your session has ended, here or at the login service.",
+		"login_first_title":  "Please log in",
+		"login_first":        "You need to log in to see this page.",
+		"login_again_title":  "Please log in again",
+		"login_again":        "Your session has ended, here or at the login service.",
+		"other_member_title": "Another account is logged in now",
+		"other_member":       "You opened this page with a different account, so nothing was changed.",
 		"login_kept": "What you typed is not lost: log in with this button and it comes back. You can " +
 			"also copy it from here.",
 		"login_and_back":   "Log in and continue",

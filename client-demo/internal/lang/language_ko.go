@@ -113,10 +113,12 @@ var korean = &Language{
 		"bad_form":        "이 앱의 양식이 아니에요. 돌아가서 다시 시도해 주세요.",
 
 		// log-in
-		"login_first_title": "로그인이 필요해요",
-		"login_first":       "이 페이지를 보려면 로그인해야 해요.",
-		"login_again_title": "다시 로그인해 주세요",
-		"login_again":       "이 앱이나 로그인 서비스에서 세션이 끝났어요.",
+		"login_first_title":  "로그인이 필요해요",
+		"login_first":        "이 페이지를 보려면 로그인해야 해요.",
+		"login_again_title":  "다시 로그인해 주세요",
+		"login_again":        "이 앱이나 로그인 서비스에서 세션이 끝났어요.",
+		"other_member_title": "지금은 다른 계정으로 로그인되어 있어요",
+		"other_member":       "이 페이지는 다른 계정으로 열었던 것이라 아무것도 바꾸지 않았어요.",
 		"login_kept": "입력한 내용은 사라지지 않았어요. 아래 버튼으로 로그인하면 되돌아와요. 여기서 " +
 			"복사해도 돼요.",
 		"login_and_back":   "로그인하고 계속하기",

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"io/fs"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,35 @@ func TestAContentSaysItsLanguageWhateverThePages(t *testing.T) {
 		if got := string(langOf(text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
+	}
+}
+
+// See site.Members. Logging in and out, and choosing a language, are for whoever is there.
+func TestEveryFormOfMembersSaysWhoOpenedIt(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := 0
+	for _, name := range names {
+		text, err := templateFiles.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range strings.Split(string(text), `method="post"`)[1:] {
+			form, _, _ = strings.Cut(form, "</form>")
+			if strings.Contains(form, `action="/login"`) || strings.Contains(form, `action="/logout"`) {
+				continue
+			}
+			forms++
+			if !strings.Contains(form, `{{template "member" $}}`) && !strings.Contains(form, `{{template "member" $page}}`) {
+				t.Errorf("%s has a form that anybody may have opened: %.200s", name, form)
+			}
+		}
+	}
+	if forms < 10 {
+		t.Errorf("only %d forms were found", forms)
 	}
 }
 

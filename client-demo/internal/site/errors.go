@@ -121,12 +121,18 @@ func (v *Visit) retry(status int) string {
 // LogInFirst says that the page needs a log-in. A form that was sent is not lost: the page keeps
 // its fields, and logging in from there brings them back to their own page.
 func (v *Visit) LogInFirst() error {
-	page := pages.Login{Title: v.T("login_first_title"), Text: v.T("login_first"), Here: v.Here()}
+	title, text := "login_first_title", "login_first"
 	if v.Session != nil || v.site.flow.HadSession(v.R) {
-		page.Title, page.Text = v.T("login_again_title"), v.T("login_again")
+		title, text = "login_again_title", "login_again"
 		v.site.flow.Forget(v.W)
 	}
 	v.Session = nil
+	return v.askToLogIn(title, text)
+}
+
+// askToLogIn says why, by the keys of a title and a text, and leads to a log-in.
+func (v *Visit) askToLogIn(title, text string) error {
+	page := pages.Login{Title: v.T(title), Text: v.T(text), Here: v.Here()}
 	if v.R.Method == http.MethodPost {
 		page.Kept = pages.Keep(v.Text)
 	}

@@ -75,11 +75,16 @@ func (s *Site) serve(page func(*http.Request) string, h Handler) http.Handler {
 	})
 }
 
-// Members lets only people who are logged in through to h.
+// Members lets only people who are logged in through to h, and a form only if the same person has
+// opened it: another tab may have logged in as somebody else since, who would write and change what
+// was not meant for them.
 func Members(h Handler) Handler {
 	return func(v *Visit) error {
-		if v.Session == nil {
+		switch {
+		case v.Session == nil:
 			return v.LogInFirst()
+		case v.R.PostForm.Has("member") && !v.Is(v.R.PostForm.Get("member")):
+			return v.askToLogIn("other_member_title", "other_member")
 		}
 		return h(v)
 	}
