@@ -72,12 +72,14 @@ type service struct {
 	base   string
 	http   *http.Client
 	public *publicAnswers
+
+	strangers *strangers
 }
 
 func newService(name, base string, calls httpd.Calls) service {
 	bounds := limits
 	bounds.To, bounds.Calls = name, calls
-	return service{name, base, outbound.NewClient(bounds), newPublicAnswers()}
+	return service{name, base, outbound.NewClient(bounds), newPublicAnswers(), newStrangers()}
 }
 
 // Close closes idle connections.
@@ -130,6 +132,9 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 	if access == "" {
 		if kept, ok := s.public.get(address); ok {
 			return kept.etag, s.read(kept.text, c)
+		}
+		if !s.strangers.allow(httpd.ClientAddr(ctx)) {
+			return "", &Error{Status: http.StatusTooManyRequests, Title: http.StatusText(http.StatusTooManyRequests)}
 		}
 	}
 	req, err := c.request(ctx, access, address)

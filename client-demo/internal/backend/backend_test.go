@@ -3,8 +3,11 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -105,6 +108,61 @@ func TestAnIDIsOnePartOfAPathOrNone(t *testing.T) {
 		if _, _, err := b.Post(t.Context(), token, id); err != nil || path != want {
 			t.Errorf("%q: %v, called %q, want %q", id, err, path, want)
 		}
+	}
+}
+
+func TestOneStrangerDoesNotUseUpWhatAllStrangersShare(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var calls int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls++
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer server.Close()
+	b := NewBoards(server.URL, httpd.Calls{}, func() time.Time { return now })
+	defer b.Close()
+	read := func(times, status int) {
+		t.Helper()
+		for i := range times {
+			if _, _, err := b.Post(t.Context(), nil, strconv.Itoa(i)); !errors.Is(err, &Error{Status: status}) {
+				t.Fatalf("call %d: %v", i, err)
+			}
+		}
+	}
+	read(strangersAtOnce, http.StatusNotFound)
+	read(5, http.StatusTooManyRequests)
+	if calls != strangersAtOnce {
+		t.Errorf("%d calls", calls)
+	}
+	if _, _, err := b.Post(t.Context(), token, "x"); !errors.Is(err, &Error{Status: http.StatusNotFound}) {
+		t.Errorf("who is logged in: %v", err)
+	}
+	now = now.Add(2 * strangersEvery)
+	read(2, http.StatusNotFound)
+	read(1, http.StatusTooManyRequests)
+	now = now.Add(time.Hour)
+	read(strangersAtOnce, http.StatusNotFound)
+	read(1, http.StatusTooManyRequests)
+
+	for _, other := range []string{"192.0.2.1", "2001:db8::1"} {
+		if !b.strangers.allow(netip.MustParseAddr(other)) {
+			t.Errorf("%s waits for another", other)
+		}
+	}
+	for i := range strangersAtOnce - 1 {
+		if !b.strangers.allow(netip.MustParseAddr(fmt.Sprintf("2001:db8::2:%x", i))) {
+			t.Fatal("within bounds")
+		}
+	}
+	if b.strangers.allow(netip.MustParseAddr("2001:db8::3")) {
+		t.Error("a customer's /64 counts as many")
+	}
+	for i := range 2 * maxStrangers {
+		b.strangers.allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	if n := b.strangers.free.Len(); n > maxStrangers {
+		t.Errorf("%d networks are kept", n)
 	}
 }
 

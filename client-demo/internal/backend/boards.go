@@ -73,10 +73,11 @@ type Comment struct {
 // Boards is the board service.
 type Boards struct{ service }
 
-// NewBoards calls the board service at base. now is the clock by which kept answers grow old.
+// NewBoards calls the board service at base. now is the clock by which kept answers grow old, and calls
+// without a token are counted.
 func NewBoards(base string, calls httpd.Calls, now func() time.Time) Boards {
 	b := Boards{newService("board", base, calls)}
-	b.public.now = now
+	b.public.now, b.strangers.now = now, now
 	return b
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// The board service counts requests without a token by address, and all strangers who come here
-// share this app's. So answers that everybody may read are kept for a while.
+// Answers that everybody may read are kept for a while, because all strangers who come here share what
+// the board service allows this app's address (see [strangers]).
 const (
 	publicFresh = 10 * time.Second // as the board service says
 	maxPublic   = 200              // answers
