@@ -10,6 +10,7 @@ umask 077
 . "$here/secrets.sh"
 need_openssl "makes the certificate of Postgres"
 mkdir -p "$dir"
+chmod 0700 "$dir" # for what is in it must be readable where it is mounted: see below
 
 # A CA that signs this one certificate, and whose key is then thrown away: nobody can make another.
 if [ ! -e "$dir/postgres.key" ]; then
@@ -59,8 +60,7 @@ demo=$(random) board=$(random)
 # Compose shows a file secret in the container with the owner and mode that it has here, and the programs run as user 65532.
 [ -e "$dir/authz.kek" ] || head -c 32 /dev/urandom | base64 > "$dir/authz.kek"
 clients "$app" "$demo" "$board" > "$dir/clients.json"
-chmod 0644 "$dir/authz.kek" "$dir/clients.json"
-chmod 0700 "$dir" # so that on this machine nobody else gets at them
+chmod 0644 "$dir/authz.kek" "$dir/clients.json" # the folder keeps everybody else on this machine out
 cat > "$dir/compose.env.new" <<EOT
 POSTGRES_PASSWORD=$(random)
 AUTHZ_DATABASE_PASSWORD=$(random)

@@ -170,6 +170,12 @@ func testComposeSecrets(t *testing.T, app string) {
 	c, text := readCompose(t)
 	dir := filepath.Join(t.TempDir(), "secrets")
 	run := func() {
+		if err := os.MkdirAll(dir, 0o755); err != nil { // somebody made or copied it
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // G302: that is what is tried
+			t.Fatal(err)
+		}
 		cmd := exec.Command("sh", "compose-secrets.sh", dir)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "MARU_APP=" + app}
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -231,14 +237,18 @@ func testComposeSecrets(t *testing.T, app string) {
 			t.Error("the board's client has another secret than the board")
 		}
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		t.Fatal(err)
+	closed := func() {
+		info, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o700 {
+			t.Errorf("the folder of secrets has mode %v", info.Mode())
+		}
 	}
-	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder of secrets has mode %v", info.Mode())
-	}
+	closed()
 	run()
+	closed()
 	if again, err := os.ReadFile(filepath.Join(dir, "compose.env")); err != nil || string(again) != string(env) {
 		t.Errorf("a second run changed the secrets (%v)", err)
 	}
