@@ -19,7 +19,7 @@ import (
 // that write belong into the transaction that writes the row.
 //
 // FTS5 goes through the rows of a term in the order of their numbers, either way. So the number of a
-// row tells when it is from: it is the next that is free in the stretch of numbers of its moment.
+// row tells when it is from: it is one that is free in the stretch of numbers of its moment.
 //
 // GIN has no order, and collects all rows of a term before the first comes. But of two terms it goes
 // through the rarer one alone, and skips in the other. So each row has further terms that say when it
@@ -114,13 +114,15 @@ func (x *TermIndex) Set(ctx context.Context, id string, position int64, terms []
 	}
 	var number int64
 	first, last := FirstNumber(position), lastNumber(position)
+	// The number after the highest; or, once the highest of all is taken, the first that rows which are
+	// gone have left. Rows that are set and removed in turn would use up all of them otherwise.
 	if err := x.db.ExecReturning(ctx, `INSERT INTO `+x.table+` (number, id, position)
-		SELECT coalesce(max(number) + 1, $1), $2, $3 FROM `+x.table+` WHERE number BETWEEN $4 AND $5
-		ON CONFLICT (id) DO UPDATE SET position = excluded.position RETURNING number`, first, id, position, first, last).Scan(&number); err != nil {
-		return err
-	}
-	if number > last {
-		return fmt.Errorf("the index %s has too many rows of the same second", x.table)
+		SELECT coalesce(CASE WHEN max(number) < $1 THEN max(number) + 1 END,
+			(SELECT t.number + 1 FROM `+x.table+` t WHERE t.number BETWEEN $2 AND $1 - 1
+				AND NOT EXISTS (SELECT 1 FROM `+x.table+` next WHERE next.number = t.number + 1) ORDER BY t.number LIMIT 1),
+			$2), $3, $4 FROM `+x.table+` WHERE number BETWEEN $2 AND $1
+		ON CONFLICT (id) DO UPDATE SET position = excluded.position RETURNING number`, last, first, id, position).Scan(&number); err != nil {
+		return fmt.Errorf("number a row of the index %s, which takes %d of the same second: %w", x.table, 1<<withinBits, err)
 	}
 	_, err := x.db.Exec(ctx, `INSERT OR REPLACE INTO `+x.table+`_fts (rowid, terms) VALUES ($1, $2)`, number, strings.Join(terms, " "))
 	return err

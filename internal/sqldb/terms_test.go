@@ -150,6 +150,36 @@ func TestAPageOfATermLooksAtFewRowsHoweverManyHaveIt(t *testing.T) {
 	})
 }
 
+// Whoever changes two posts of one second in turn, for hours, must not use up the numbers that others'
+// of the same second need.
+func TestRowsThatAreSetAndRemovedInTurnDoNotUseUpTheirSecond(t *testing.T) {
+	const now, numbers = 1_780_000_000_000_000, 1 << 14
+	db := open(t, sqldbtest.SQLite(t))
+	x, err := db.TermIndex(t.Context(), "words")
+	fatal(t, err)
+	rows := map[string]givenRow{}
+	fatal(t, db.Tx(t.Context(), func(ctx context.Context) error {
+		for i := range numbers + 100 {
+			id := fmt.Sprint("r", i%3)
+			row := givenRow{sqldb.TermRow{ID: id, Position: now + int64(i%3)}, []string{"all"}}
+			if err := x.Remove(ctx, id); err != nil {
+				return err
+			}
+			if err := x.Set(ctx, id, row.Position, row.terms); err != nil {
+				return fmt.Errorf("change %d: %w", i, err)
+			}
+			rows[id] = row
+		}
+		return nil
+	}))
+	from := sqldb.TermRow{Position: math.MaxInt64}
+	got, err := x.Newest(t.Context(), []string{"all"}, from, 0, 10)
+	fatal(t, err)
+	if want := newest(rows, []string{"all"}, from); !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
+
 // lookedAt returns the plan of a statement, and of Postgres how many rows of a table it looked at.
 func lookedAt(t *testing.T, db *sqldb.DB, query string, args []any) (rows int, plan string) {
 	t.Helper()
