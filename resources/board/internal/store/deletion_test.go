@@ -307,6 +307,18 @@ func TestDeletionsAndChangesAtOnceDoNotHoldEachOtherUp(t *testing.T) {
 	})
 }
 
+// The user service may hear of a deletion later than this one, and tells the name until then.
+func TestTheNameOfADeletedPersonIsNotKeptAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		erase(t, s, "ann", false)
+		ok(t, s.SaveNames(t.Context(), []Name{{ID: "ann", Name: "Ann", FetchedAt: time.Now()}, {ID: "bob", Name: "Bob", FetchedAt: time.Now()}}))
+		names, err := s.Names(t.Context(), []string{"ann", "bob"})
+		if ok(t, err); len(names) != 1 || names[0].ID != "bob" {
+			t.Errorf("kept %v", names)
+		}
+	})
+}
+
 func TestAllThatAPersonWroteIsReadInPages(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		posts, comments, _ := written(t, s)

@@ -36,7 +36,8 @@ func (s *Store) Names(ctx context.Context, ids []string) ([]Name, error) {
 	}, `SELECT id, name, fetched_at FROM author_names WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
 }
 
-// SaveNames keeps names, and removes those that are Unknown.
+// SaveNames keeps names, and removes those that are Unknown. It keeps none of a person who is deleted:
+// the user service may hear of that later, and nothing would remove the name again.
 func (s *Store) SaveNames(ctx context.Context, names []Name) error {
 	// In one order everywhere: otherwise two replicas that save the same names at once could
 	// deadlock.
@@ -47,7 +48,9 @@ func (s *Store) SaveNames(ctx context.Context, names []Name) error {
 			if n.Unknown {
 				_, err = s.db.Exec(ctx, `DELETE FROM author_names WHERE id = $1`, n.ID)
 			} else {
-				_, err = s.db.Exec(ctx, `INSERT INTO author_names (id, name, fetched_at) VALUES ($1, $2, $3)
+				_, err = s.db.Exec(ctx, `INSERT INTO author_names (id, name, fetched_at)
+					SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT)
+					WHERE NOT EXISTS (SELECT 1 FROM deleted_authors WHERE author = $1)
 					ON CONFLICT (id) DO UPDATE SET name = excluded.name, fetched_at = excluded.fetched_at
 					WHERE author_names.fetched_at <= excluded.fetched_at`, n.ID, n.Name, sqldb.Micros(n.FetchedAt))
 			}
