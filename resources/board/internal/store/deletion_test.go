@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -315,6 +316,40 @@ func TestTheNameOfADeletedPersonIsNotKeptAgain(t *testing.T) {
 		names, err := s.Names(t.Context(), []string{"ann", "bob"})
 		if ok(t, err); len(names) != 1 || names[0].ID != "bob" {
 			t.Errorf("kept %v", names)
+		}
+	})
+}
+
+// However many of the longest posts somebody asks for at once, a page has few: it is in memory as a
+// whole.
+func TestAPageOfLongPostsEndsEarlyAndNoneIsMissing(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		const posts = 25
+		body := strings.Repeat("가", 20_000)
+		for range posts {
+			_, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "t", Body: body, Format: "plain", Author: "ann"})
+			ok(t, err)
+		}
+		annsComment(t, s, annsPost(t, s).ID, "")
+		got, comments := map[string]bool{}, 0
+		for after := (WrittenPosition{}); ; {
+			some, more, next, err := s.Written(t.Context(), "ann", after, 100)
+			ok(t, err)
+			bytes := 0
+			for _, p := range some {
+				got[p.ID] = true
+				bytes += len(p.Body)
+			}
+			if comments += len(more); bytes > writtenBytes+writtenAtOnce*len(body) {
+				t.Errorf("a page of %d posts has %d bytes", len(some), bytes)
+			}
+			if next == nil {
+				break
+			}
+			after = *next
+		}
+		if len(got) != posts+1 || comments != 1 {
+			t.Errorf("%d posts and %d comments, want %d and 1", len(got), comments, posts+1)
 		}
 	})
 }

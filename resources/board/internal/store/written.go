@@ -15,8 +15,16 @@ type WrittenPosition struct {
 	ID        string
 }
 
+// The bounds of a page of posts with their bodies: a hundred of the longest would take 8 MB of memory
+// for as long as somebody reads them slowly.
+const (
+	writtenAtOnce = 10        // posts that one statement reads, and one more
+	writtenBytes  = 256 << 10 // of bodies; the page ends with those that were read together
+)
+
 // Written reads up to limit posts, with their bodies, and then comments of an author after a
-// position, the oldest first: all that is not deleted, hidden or not. next is as for [Store.Posts].
+// position, the oldest first: all that is not deleted, hidden or not. next is as for [Store.Posts]; a
+// page is shorter where posts are long.
 func (s *Store) Written(
 	ctx context.Context, author string, after WrittenPosition, limit int,
 ) (posts []Post, comments []Comment, next *WrittenPosition, err error) {
@@ -34,7 +42,26 @@ func (s *Store) Written(
 	return posts, comments, next, err
 }
 
-func (s *Store) writtenPosts(ctx context.Context, author string, after WrittenPosition, limit int) ([]Post, *WrittenPosition, error) {
+func (s *Store) writtenPosts(
+	ctx context.Context, author string, after WrittenPosition, limit int,
+) (posts []Post, next *WrittenPosition, err error) {
+	for bytes := 0; ; after = *next {
+		asked := min(limit-len(posts), writtenAtOnce)
+		var some []Post
+		if some, next, err = s.someWrittenPosts(ctx, author, after, asked); err != nil {
+			return nil, nil, err
+		}
+		posts = append(posts, some...)
+		for _, p := range some {
+			bytes += len(p.Body)
+		}
+		if next == nil || len(some) < asked || len(posts) == limit || bytes >= writtenBytes {
+			return posts, next, nil
+		}
+	}
+}
+
+func (s *Store) someWrittenPosts(ctx context.Context, author string, after WrittenPosition, limit int) ([]Post, *WrittenPosition, error) {
 	position := func(p Post) WrittenPosition {
 		return WrittenPosition{CreatedAt: sqldb.Micros(p.CreatedAt), ID: p.ID}
 	}
