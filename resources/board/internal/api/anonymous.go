@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,10 +34,12 @@ func (s *service) admitAnonymous(ctx huma.Context) bool {
 }
 
 // checkReader lets every caller with a token read a board, and others a public one. err is that of
-// the board's look-up: whether there is such a board is not told without a token either. Error: the
-// challenge for a token, or err.
+// the board's look-up: whether there is such a board is not told without a token either. But a failure
+// of the database is one for everybody: a token would not help. Error: the challenge for a token, or
+// err.
 func (s *service) checkReader(ctx context.Context, b store.Board, err error) error {
-	if callerOf(ctx).anonymous && (err != nil || !b.PublicRead) {
+	failed := err != nil && !errors.Is(err, store.ErrNotFound)
+	if callerOf(ctx).anonymous && !failed && (err != nil || !b.PublicRead) {
 		return s.api.NoToken()
 	}
 	return err

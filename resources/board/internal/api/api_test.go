@@ -41,6 +41,17 @@ func TestAFailureOfTheDatabaseIsInTheLogAndNowhereElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := issuer.AccessToken(t, jwkstest.Token{Audience: audience, Scope: "board:read board:write"})
+	// Whoever reads without a token is not sent to log in, which would not help.
+	for _, path := range []string{
+		"/v1/boards?public_read=true", "/v1/boards/notice", "/v1/boards/notice/posts", "/v1/posts/" + strings.Repeat("a", 26),
+	} {
+		log.Reset()
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != http.StatusInternalServerError || w.Header().Get("Cache-Control") != "no-store" || !strings.Contains(log.String(), "closed") {
+			t.Errorf("%s without a token: status %d, %v, log %s", path, w.Code, w.Header(), &log)
+		}
+	}
 	for _, r := range []*http.Request{
 		httptest.NewRequest("GET", "/v1/boards", nil),
 		httptest.NewRequest("GET", "/v1/posts?q=words-of-a-person", nil),
