@@ -361,6 +361,26 @@ func TestAnAnswerIsBelievedOnlyAboutWhatWasAskedAndCleaned(t *testing.T) {
 	}
 }
 
+func TestTheLogNamesNobodyWhileTheUserServiceIsAway(t *testing.T) {
+	s := newService(t)
+	log := make(lines, 100)
+	cfg := s.config(newStore(t))
+	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	s.server.Close()
+	run(t, cfg).Of(t.Context(), []string{"id-of-a-person"})
+	if line := <-log; !strings.Contains(line, "cannot get the names") || strings.Contains(line, "id-of-a-person") {
+		t.Error(line)
+	}
+}
+
+// lines are what is written to it.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
 func TestTheSecretGoesToTheIssuerOnly(t *testing.T) {
 	for name, document := range map[string]string{
 		"another issuer":      `{"issuer":"https://evil.example","token_endpoint":"%s/oauth2/token"}`,

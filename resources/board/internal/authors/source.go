@@ -159,6 +159,9 @@ func printable(text string) string {
 // do sends r and reads the answer up to a bound.
 func (s *source) do(r *http.Request) (status int, body []byte, err error) {
 	response, err := s.users.Do(r)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // without the address: the ids in it do not belong into the log
+	}
 	if err != nil {
 		return 0, nil, err
 	}
