@@ -46,6 +46,9 @@ func bio(text string) (string, error) {
 
 var errURL = fmt.Errorf("must be an http or https URL of at most %d characters, such as https://name.example/", maxURL)
 
+// marks escapes what could end an attribute or begin an element of a page.
+var marks = strings.NewReplacer(`"`, "%22", "'", "%27", "<", "%3C", ">", "%3E", "`", "%60")
+
 // webURL returns the URL escaped and with its host in ASCII, so that a page can contain it. Empty
 // is allowed.
 func webURL(text string) (string, error) {
@@ -65,6 +68,7 @@ func webURL(text string) (string, error) {
 	if u.Host, err = asciiHost(u); err != nil {
 		return "", errURL
 	}
+	u.RawQuery = marks.Replace(u.RawQuery) // package url leaves it as it is
 	text = u.String()
 	if len(text) > maxURL {
 		return "", errURL

@@ -33,6 +33,7 @@ func TestTexts(t *testing.T) {
 		{"URL", webURL, " https://a.example ", "https://a.example"},
 		{"URL", webURL, "https://A.Example:8443/B?c=d#e", "https://a.example:8443/B?c=d#e"},
 		{"URL", webURL, "https://한글.kr/한글?q=한글", "https://xn--bj0bj06e.kr/%ED%95%9C%EA%B8%80?q=한글"},
+		{"URL", webURL, "https://a.example/\"'<b>`?\"'<b>`#\"'<b>`", "https://a.example/%22%27%3Cb%3E%60?%22%27%3Cb%3E%60#%22%27%3Cb%3E%60"},
 		{"URL", webURL, "javascript:alert(1)", ""},
 		{"URL", webURL, "JaVaScRiPt://a.example/%0aalert(1)", ""},
 		{"URL", webURL, "data:text/html,x", ""},
