@@ -22,6 +22,7 @@ type config struct {
 	UserAPI          string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
 	ClientID         string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
 	ClientSecret     string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
+	DailyCharacters  int    `help:"How many characters one person may write within a day, in posts, comments and changes of them; after that, 429. Each text counts as 200 at least, and each process counts by itself. 0: as many as they like." default:"1000000"`
 }
 
 func main() { program.Main(new(service.Commands[config])) }
@@ -48,6 +49,6 @@ func run(ctx context.Context, cfg config) error {
 		p.Go(names.Run)
 		p.Go(func(ctx context.Context) { posts.Purge(ctx, p.Log) })
 		p.Go(func(ctx context.Context) { posts.Index(ctx, p.Log) })
-		return api.New(api.Config{Config: p.Config, Store: posts, Names: names, Now: p.Now})
+		return api.New(api.Config{Config: p.Config, Store: posts, Names: names, Now: p.Now, DailyCharacters: cfg.DailyCharacters})
 	})
 }

@@ -90,7 +90,9 @@ func basic(id, secret string) string {
 // Start starts the stack, and has people arrive.
 func Start(ctx context.Context, cfg Config) (_ *Site, err error) {
 	s := &Site{cfg: cfg, codes: make(chan string, 1<<17)}
-	env := append(os.Environ(), "GATEWAY_TRUSTED_PROXIES=127.0.0.1/32") // we stand for a load balancer: senders are in X-Forwarded-For
+	env := append(os.Environ(),
+		"GATEWAY_TRUSTED_PROXIES=127.0.0.1/32", // we stand for a load balancer: senders are in X-Forwarded-For
+		"BOARD_DAILY_CHARACTERS=0")             // one person writes for all
 	if cfg.Engine == Postgres && os.Getenv("AUTHZ_DATABASE_URL") == "" {
 		databases, err := s.startPostgres(ctx)
 		if err != nil {

@@ -21,15 +21,18 @@ import (
 // BMP and escaped (\uD83D\uDE00).
 const MaxBody = 256 << 10
 
-// Config is what the interface needs. All fields of its own but Now are required to serve.
+// Config is what the interface needs. Store and Names are required to serve.
 type Config struct {
 	rest.Config
 	Store *store.Store
 	Names *authors.Names
 	Now   func() time.Time // nil: time.Now
+
+	// DailyCharacters is how many characters one person may write within a day. 0: no bound.
+	DailyCharacters int
 }
 
-// service is what the handlers share. It is immutable once made, apart from searches, anonymous, pages and long.
+// service is what the handlers share. It is immutable once made, apart from searches, anonymous, pages and writing.
 type service struct {
 	api       *rest.API
 	store     *store.Store
@@ -38,7 +41,7 @@ type service struct {
 	searches  searches
 	anonymous *rest.SenderLimit
 	pages     *pages
-	long      *longPosts
+	writing   *writing
 }
 
 // New returns the service's handler, or an error that says what is wrong with the configuration.
@@ -48,7 +51,9 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	s := &service{api: api, store: cfg.Store, names: cfg.Names, audience: cfg.Audience, anonymous: rest.NewSenderLimit(cfg.Now)}
-	s.long = newLongPosts(cfg.Now)
+	if s.writing, err = newWriting(cfg.DailyCharacters, cfg.Now); err != nil {
+		return nil, err
+	}
 	s.pages = newPages(s.store.Writes, time.Now) // the monotonic clock, whatever cfg.Now says
 	s.routes()
 	if err := api.Events(cfg.Now, s.applyEvent); err != nil {
@@ -106,11 +111,11 @@ func (s *service) routes() {
 		"Thread by thread, the oldest first, each comment followed by its replies. A comment that is deleted "+
 			"or hidden is left out, or, if it has replies, a stub without body and author.", 404, 429), s.listComments)
 	rest.Route(api, mayWrite, comments.op("create-comment", "POST /v1/posts/{id}/comments", "Write a comment",
-		"Not while the post is locked, except for moderators; on a board with write_role, only people with that role may.", 404, 410), s.createComment)
+		"Not while the post is locked, except for moderators; on a board with write_role, only people with that role may.", 404, 410, 429), s.createComment)
 	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment",
 		"To get its ETag before you change it.", 404), s.getComment)
 	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment",
-		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404), s.updateComment)
+		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404, 429), s.updateComment)
 	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment",
 		"Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
 

@@ -115,6 +115,14 @@ func (s *service) createComment(ctx context.Context, in *createCommentInput) (*c
 	if err != nil {
 		return nil, err
 	}
+	// What was created stays, however much was written since.
+	_, known, err := s.store.Known(ctx, key)
+	if err == nil && !known {
+		err = s.writing.allowComment(caller.subject, body)
+	}
+	if err != nil {
+		return nil, err
+	}
 	c, err := s.store.CreateComment(ctx, key, caller.viewer(), asked, caller.moderator)
 	if err != nil {
 		return nil, err
@@ -170,6 +178,9 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 		in.Body.Body.Apply("body.body", &c.Body, commentBody),
 		in.Body.Format.Apply("body.format", &c.Format, asItIs),
 	); err != nil {
+		return nil, err
+	}
+	if err := s.writing.allowComment(caller.subject, c.Body); err != nil {
 		return nil, err
 	}
 	if c, err = s.store.UpdateComment(ctx, caller.viewer(), c, caller.moderator); err != nil {

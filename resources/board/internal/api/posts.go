@@ -242,7 +242,7 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	var p store.Post
 	if known {
 		p, err = s.store.Post(ctx, caller.viewer(), id)
-	} else if err = s.mayCreate(caller, b, asked.Body); err == nil {
+	} else if err = s.mayCreate(caller, b, asked); err == nil {
 		p, err = s.store.CreatePost(ctx, key, asked)
 	}
 	if err != nil {
@@ -252,14 +252,14 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 }
 
 // mayCreate refuses a new post on a board.
-func (s *service) mayCreate(caller caller, b store.Board, body string) error {
+func (s *service) mayCreate(caller caller, b store.Board, p store.Post) error {
 	if err := caller.mayWriteOn(b.WriteRole); err != nil {
 		return err
 	}
 	if b.WriteRole == "" && b.ModeratorsOnly && !caller.moderator {
 		return forbidden("Only moderators may write posts on this board.")
 	}
-	return s.long.allow(caller.subject, body)
+	return s.writing.allowPost(caller.subject, p.Title, p.Body)
 }
 
 // PostInput is what a path with a post takes.
@@ -313,7 +313,7 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 	); err != nil {
 		return nil, err
 	}
-	if err := s.long.allow(caller.subject, p.Body); err != nil {
+	if err := s.writing.allowPost(caller.subject, p.Title, p.Body); err != nil {
 		return nil, err
 	}
 	if p, err = s.store.UpdatePost(ctx, caller.viewer(), p, caller.moderator); err != nil {
