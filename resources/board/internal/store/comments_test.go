@@ -210,3 +210,37 @@ func TestNoCommentOutlivesItsPost(t *testing.T) {
 		}
 	})
 }
+
+// Anybody may ask for the comments of a public post, and read the answer slowly: it must not have much.
+func TestAPageOfLongCommentsEndsEarlyAndNoneIsMissing(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store, _ *clock) {
+		const comments, most = 60, 256 << 10
+		post := newPost(t, s, "t")
+		body := strings.Repeat("😀", 2000)
+		for range comments {
+			newComment(t, s, author, post.ID, "", body)
+		}
+		got, pages := map[string]bool{}, 0
+		for after := (store.CommentPosition{}); ; pages++ {
+			page, next, err := s.Comments(t.Context(), stranger, post.ID, after, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes := 0
+			for _, c := range page {
+				got[c.ID] = true
+				bytes += len(c.Body)
+			}
+			if bytes > most+len(body) {
+				t.Errorf("a page of %d comments has %d bytes", len(page), bytes)
+			}
+			if next == nil {
+				break
+			}
+			after = *next
+		}
+		if len(got) != comments || pages == 0 {
+			t.Errorf("%d comments on %d pages and the last", len(got), pages)
+		}
+	})
+}

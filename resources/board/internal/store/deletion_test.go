@@ -340,7 +340,7 @@ func TestAPageOfLongPostsEndsEarlyAndNoneIsMissing(t *testing.T) {
 				got[p.ID] = true
 				bytes += len(p.Body)
 			}
-			if comments += len(more); bytes > writtenBytes+writtenAtOnce*len(body) {
+			if comments += len(more); bytes > pageBytes+len(body) {
 				t.Errorf("a page of %d posts has %d bytes", len(some), bytes)
 			}
 			if next == nil {

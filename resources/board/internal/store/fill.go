@@ -7,8 +7,9 @@ import (
 
 // The bounds of a page, however many hidden rows lie between those that it shows.
 const (
-	pageVisits = 1000 // rows that are looked at
-	pageChunk  = 200  // of these, by one statement after the first
+	pageVisits = 1000      // rows that are looked at
+	pageChunk  = 200       // of these, by one statement after the first
+	pageBytes  = 256 << 10 // of texts that it shows: it is in memory as long as somebody takes to read it
 )
 
 // candidate is a row that a list looked at, and whether it shows it.
@@ -83,4 +84,16 @@ func resumption[P any](known *P, last P) *P {
 		last = p.blurred()
 	}
 	return &last
+}
+
+// lighten ends a page with the row by which its texts reach [pageBytes].
+func lighten[T, P any](rows []T, next *P, text func(T) string, position func(T) P) ([]T, *P) {
+	bytes := 0
+	for i, row := range rows {
+		if bytes += len(text(row)); bytes >= pageBytes && i < len(rows)-1 {
+			end := position(row)
+			return rows[:i+1], &end
+		}
+	}
+	return rows, next
 }

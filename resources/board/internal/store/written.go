@@ -15,16 +15,13 @@ type WrittenPosition struct {
 	ID        string
 }
 
-// The bounds of a page of posts with their bodies: a hundred of the longest would take 8 MB of memory
-// for as long as somebody reads them slowly.
-const (
-	writtenAtOnce = 10        // posts that one statement reads, and one more
-	writtenBytes  = 256 << 10 // of bodies; the page ends with those that were read together
-)
+// writtenAtOnce is how many posts one statement reads with their bodies, and one more: a hundred of
+// the longest have 8 MB.
+const writtenAtOnce = 10
 
 // Written reads up to limit posts, with their bodies, and then comments of an author after a
 // position, the oldest first: all that is not deleted, hidden or not. next is as for [Store.Posts]; a
-// page is shorter where posts are long.
+// page is shorter where texts are long.
 func (s *Store) Written(
 	ctx context.Context, author string, after WrittenPosition, limit int,
 ) (posts []Post, comments []Comment, next *WrittenPosition, err error) {
@@ -55,17 +52,20 @@ func (s *Store) writtenPosts(
 		for _, p := range some {
 			bytes += len(p.Body)
 		}
-		if next == nil || len(some) < asked || len(posts) == limit || bytes >= writtenBytes {
+		if next == nil || len(some) < asked || len(posts) == limit || bytes >= pageBytes {
+			posts, next = lighten(posts, next, func(p Post) string { return p.Body }, writtenPost)
 			return posts, next, nil
 		}
 	}
 }
 
+// writtenPost is where a page that ends with a post ends.
+func writtenPost(p Post) WrittenPosition {
+	return WrittenPosition{CreatedAt: sqldb.Micros(p.CreatedAt), ID: p.ID}
+}
+
 func (s *Store) someWrittenPosts(ctx context.Context, author string, after WrittenPosition, limit int) ([]Post, *WrittenPosition, error) {
-	position := func(p Post) WrittenPosition {
-		return WrittenPosition{CreatedAt: sqldb.Micros(p.CreatedAt), ID: p.ID}
-	}
-	return fill(after, position, bounds{rows: limit}, func(after WrittenPosition, n int) ([]candidate[Post], error) {
+	return fill(after, writtenPost, bounds{rows: limit}, func(after WrittenPosition, n int) ([]candidate[Post], error) {
 		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Post], err error) {
 			var body string
 			c.row, err = scanPost(rows.Scan, &c.shown, &body)
@@ -81,7 +81,7 @@ func (s *Store) writtenComments(ctx context.Context, author string, after Writte
 	position := func(c Comment) WrittenPosition {
 		return WrittenPosition{Comments: true, CreatedAt: sqldb.Micros(c.CreatedAt), ID: c.ID}
 	}
-	return fill(after, position, bounds{rows: limit}, func(after WrittenPosition, n int) ([]candidate[Comment], error) {
+	comments, next, err := fill(after, position, bounds{rows: limit}, func(after WrittenPosition, n int) ([]candidate[Comment], error) {
 		return sqldb.All(ctx, s.db, func(rows *sql.Rows) (c candidate[Comment], err error) {
 			c.row, err = scanComment(rows.Scan, &c.shown)
 			return c, err
@@ -89,4 +89,6 @@ func (s *Store) writtenComments(ctx context.Context, author string, after Writte
 			WHERE c.author = $1 AND c.author <> '' AND (c.created_at, c.id) > ($2, $3) ORDER BY c.created_at, c.id LIMIT $4`,
 			author, after.CreatedAt, after.ID, n)
 	})
+	comments, next = lighten(comments, next, func(c Comment) string { return c.Body }, position)
+	return comments, next, err
 }
