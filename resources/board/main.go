@@ -22,7 +22,7 @@ type config struct {
 	UserAPI          string `name:"user-api" help:"Base URL of the user service, for the names of authors. Empty: no names are asked for." placeholder:"URL"`
 	ClientID         string `name:"client-id" help:"This service's own account at the issuer, to ask the user service with (scope user:lookup)." placeholder:"ID"`
 	ClientSecret     string `name:"client-secret" help:"The account's secret." placeholder:"SECRET"`
-	DailyCharacters  int    `help:"How many characters one person may write within a day, in posts, comments and changes of them; after that, 429. Each text counts as 200 at least, and each process counts by itself. 0: as many as they like." default:"1000000"`
+	DailyCharacters  int    `help:"How many characters one person may write within a day, in posts, comments and changes of them; after that, 429. Each text counts as 200 at least, and each process counts by itself. 0: as many as they like." default:"10000000"`
 }
 
 func main() { program.Main(new(service.Commands[config])) }
