@@ -59,15 +59,6 @@ func callerOf(ctx context.Context) caller {
 // behalf.
 func isModerator(claims *jwks.Claims) bool { return mayModerate.Check(claims) == nil }
 
-// mayWriteOn returns the error for a board that takes posts and comments from people with a role
-// alone, if the caller does not have it. The scope board:write is asked for by the route.
-func (c caller) mayWriteOn(writeRole string) error {
-	if !c.viewer().Has(writeRole) {
-		return &store.WriteRoleError{Role: writeRole}
-	}
-	return nil
-}
-
 func (c caller) viewer() store.Viewer {
 	if c.anonymous {
 		return store.Anonymous

@@ -168,7 +168,7 @@ func (s *service) updateComment(ctx context.Context, in *updateCommentInput) (*a
 	case c.PostLocked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
-	if err := caller.mayWriteOn(c.WriteRole); err != nil {
+	if err := caller.viewer().MayWriteOn(c.WriteRole); err != nil {
 		return nil, err
 	}
 	if err := rest.RequireMatch(in.IfMatch, c.Version); err != nil {

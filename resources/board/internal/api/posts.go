@@ -243,7 +243,7 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	if known {
 		p, err = s.store.Post(ctx, caller.viewer(), id)
 	} else if err = s.mayCreate(caller, b, asked); err == nil {
-		p, err = s.store.CreatePost(ctx, key, asked)
+		p, err = s.store.CreatePost(ctx, key, caller.viewer(), asked)
 	}
 	if err != nil {
 		return nil, err
@@ -251,13 +251,10 @@ func (s *service) createPost(ctx context.Context, in *createPostInput) (*created
 	return &created[post]{s.api.Location("/v1/posts/" + p.ID), rest.ETag(p.Version), s.newPost(ctx, p)}, nil
 }
 
-// mayCreate refuses a new post on a board.
+// mayCreate refuses a new post on a board before it costs anything. The store decides again.
 func (s *service) mayCreate(caller caller, b store.Board, p store.Post) error {
-	if err := caller.mayWriteOn(b.WriteRole); err != nil {
+	if err := caller.viewer().MayPostOn(b); err != nil {
 		return err
-	}
-	if b.WriteRole == "" && b.ModeratorsOnly && !caller.moderator {
-		return forbidden("Only moderators may write posts on this board.")
 	}
 	return s.writing.allowPost(caller.subject, p.Title, p.Body)
 }
@@ -300,7 +297,7 @@ func (s *service) updatePost(ctx context.Context, in *updatePostInput) (*answer[
 	case p.Locked && !caller.moderator:
 		return nil, store.ErrLocked
 	}
-	if err := caller.mayWriteOn(p.WriteRole); err != nil {
+	if err := caller.viewer().MayWriteOn(p.WriteRole); err != nil {
 		return nil, err
 	}
 	if err := rest.RequireMatch(in.IfMatch, p.Version); err != nil {

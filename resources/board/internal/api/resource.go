@@ -59,6 +59,8 @@ func problem(err error) error {
 		return &rest.Problem{Status: http.StatusGone, Detail: "The account of this person was deleted."}
 	case errors.Is(err, store.ErrLocked):
 		return forbidden("The post is locked: it takes no changes and no new comments.")
+	case errors.Is(err, store.ErrModeratorsOnly):
+		return forbidden("Only moderators may write posts on this board.")
 	case errors.Is(err, store.ErrExists):
 		return &rest.Problem{Status: http.StatusConflict, Detail: "A board with this slug exists already."}
 	case errors.Is(err, store.ErrParent):

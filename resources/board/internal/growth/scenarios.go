@@ -70,7 +70,10 @@ var scenarios = []scenario{
 		return w.ask(ctx, r, http.MethodPatch, "/v1/posts/"+p.ID, p.Author, map[string]string{"body": words(r, 8)}, "If-Match", "*")
 	}},
 	{Name: "delete a post", Once: func(ctx context.Context, w *world, r *rand.Rand) (time.Duration, error) {
-		p, err := w.store.CreatePost(ctx, store.IdempotencyKey{}, store.Post{Board: slug(0), Title: words(r, 3), Body: words(r, 8), Format: "plain", Author: w.reader(r)})
+		author := w.reader(r)
+		p, err := w.store.CreatePost(ctx, store.IdempotencyKey{}, store.Viewer{Subject: author}, store.Post{
+			Board: slug(0), Title: words(r, 3), Body: words(r, 8), Format: "plain", Author: author,
+		})
 		if err != nil {
 			return 0, err
 		}

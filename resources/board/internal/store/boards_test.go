@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -46,5 +47,61 @@ func TestBoards(t *testing.T) {
 		if got := strings.Join(slugs, " "); got != "notice free go" {
 			t.Errorf("page by page: %s", got)
 		}
+	})
+}
+
+// Whoever was let in by a board's rules of before waits for the moderator's change, and then writes
+// nothing: the rules are read where the text is written.
+func TestATextIsWrittenByTheBoardsRulesOfThatMoment(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store, _ *clock) {
+		ctx := t.Context()
+		p := newPost(t, s, "before")
+		c := newComment(t, s, author, p.ID, "", "before")
+		posts := func() int64 { return must[store.Board](t)(s.Board(ctx, "free")).Posts }
+		change := func(only bool, role string) {
+			t.Helper()
+			b := must[store.Board](t)(s.Board(ctx, "free"))
+			b.ModeratorsOnly, b.WriteRole = only, role
+			must[store.Board](t)(s.UpdateBoard(ctx, b))
+		}
+		write := func(by store.Viewer) (post, comment error) {
+			_, post = s.CreatePost(ctx, store.IdempotencyKey{}, by, store.Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: by.Subject})
+			_, comment = s.CreateComment(ctx, store.IdempotencyKey{}, by, store.Comment{Post: p.ID, Body: "b", Author: by.Subject}, false)
+			return post, comment
+		}
+		needsRole := func(err error) bool {
+			_, ok := errors.AsType[*store.WriteRoleError](err)
+			return ok
+		}
+		change(true, "")
+		if post, comment := write(author); !errors.Is(post, store.ErrModeratorsOnly) || comment != nil {
+			t.Errorf("on a board of moderators: %v, %v", post, comment)
+		}
+		if post, comment := write(moderator); post != nil || comment != nil {
+			t.Errorf("a moderator: %v, %v", post, comment)
+		}
+		change(true, "editor")
+		before := posts()
+		for _, by := range []store.Viewer{author, moderator} {
+			if post, comment := write(by); !needsRole(post) || !needsRole(comment) {
+				t.Errorf("%s on a board of editors: %v, %v", by.Subject, post, comment)
+			}
+		}
+		p.Title, c.Body = "after", "after"
+		if _, err := s.UpdatePost(ctx, author, p, false); !needsRole(err) {
+			t.Errorf("a change of a post: %v", err)
+		}
+		if _, err := s.UpdateComment(ctx, author, c, false); !needsRole(err) {
+			t.Errorf("a change of a comment: %v", err)
+		}
+		if p := must[store.Post](t)(s.Post(ctx, author, p.ID)); p.Title != "before" || posts() != before {
+			t.Errorf("%+v was written, and %d posts", p, posts()-before)
+		}
+		editor := store.Viewer{Subject: author.Subject, Roles: "editor"}
+		if post, comment := write(editor); post != nil || comment != nil {
+			t.Errorf("an editor: %v, %v", post, comment)
+		}
+		must[store.Post](t)(s.UpdatePost(ctx, editor, p, false))
+		must[store.Comment](t)(s.UpdateComment(ctx, editor, c, false))
 	})
 }

@@ -81,8 +81,8 @@ func (s *Store) CreateComment(ctx context.Context, key IdempotencyKey, viewer Vi
 		if err != nil {
 			return err
 		}
-		if !viewer.Has(p.WriteRole) {
-			return &WriteRoleError{p.WriteRole}
+		if err := viewer.MayWriteOn(p.WriteRole); err != nil {
+			return err
 		}
 		if n == 0 {
 			return ErrLocked
@@ -165,7 +165,7 @@ func (s *Store) Comments(
 }
 
 // UpdateComment changes body and format of the comment c.ID if its version is still c.Version and,
-// unless evenLocked, its post is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+// unless evenLocked, its post is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a WriteRoleError.
 func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var updated Comment
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
@@ -176,7 +176,10 @@ func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, eve
 		if err != nil {
 			return err
 		}
-		if updated, err = s.Comment(ctx, viewer, c.ID); err != nil || n == 1 {
+		if updated, err = s.Comment(ctx, viewer, c.ID); err != nil {
+			return err
+		}
+		if err := viewer.MayWriteOn(updated.WriteRole); err != nil || n == 1 {
 			return err
 		}
 		if updated.PostLocked && !evenLocked {

@@ -28,7 +28,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
 
 func annsPost(t *testing.T, s *Store) Post {
 	t.Helper()
-	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
+	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, ann, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}

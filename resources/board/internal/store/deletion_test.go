@@ -42,13 +42,13 @@ func written(t *testing.T, s *Store) (posts []Post, comments []Comment, bobs Pos
 	t.Helper()
 	ctx := t.Context()
 	key := IdempotencyKey{Subject: "ann", Route: "posts", Key: "k", Request: []byte{1}}
-	keyed, err := s.CreatePost(ctx, key, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
+	keyed, err := s.CreatePost(ctx, key, ann, Post{Board: "free", Title: "t", Body: "b", Format: "plain", Author: "ann"})
 	ok(t, err)
 	posts = []Post{keyed, annsPost(t, s), annsPost(t, s)}
 	ok(t, s.SetHidden(ctx, posts[2].ID, true))
 	annsComment(t, s, posts[0].ID, "")
 	bobsComment(t, s, posts[0].ID, "")
-	bobs, err = s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "bob's", Body: "b", Format: "plain", Author: "bob"})
+	bobs, err = s.CreatePost(ctx, IdempotencyKey{}, bob, Post{Board: "free", Title: "bob's", Body: "b", Format: "plain", Author: "bob"})
 	ok(t, err)
 	answered, hidden := annsComment(t, s, bobs.ID, ""), annsComment(t, s, bobs.ID, "")
 	bobsComment(t, s, bobs.ID, answered.ID)
@@ -147,7 +147,7 @@ func TestWhatADeletedPersonWroteGoesWithThem(t *testing.T) {
 // many gives the author n posts, of which half are hidden, and n comments on a post of bob's.
 func many(t *testing.T, s *Store, author string, n int) {
 	t.Helper()
-	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "bob's", Body: "b", Format: "plain", Author: "bob"})
+	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, bob, Post{Board: "free", Title: "bob's", Body: "b", Format: "plain", Author: "bob"})
 	ok(t, err)
 	for _, statement := range []string{
 		`INSERT INTO posts (id, board, title, body, format, author, pinned, locked, hidden, version, created_at, updated_at)
@@ -203,10 +203,10 @@ func TestADeletedPersonWritesNothingNewForADay(t *testing.T) {
 		ok(t, err)
 		defer s.Close()
 		ctx := t.Context()
-		theirs, err := s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
+		theirs, err := s.CreatePost(ctx, IdempotencyKey{}, bob, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
 		ok(t, err)
 		write := func() error {
-			_, post := s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "ann"})
+			_, post := s.CreatePost(ctx, IdempotencyKey{}, ann, Post{Board: "free", Title: "t", Format: "plain", Author: "ann"})
 			_, comment := s.CreateComment(ctx, IdempotencyKey{}, ann, Comment{Post: theirs.ID, Body: "c", Author: "ann"}, false)
 			if errors.Is(post, ErrDeleted) && errors.Is(comment, ErrDeleted) {
 				return ErrDeleted
@@ -269,7 +269,7 @@ func TestDeletionsAndChangesAtOnceDoNotHoldEachOtherUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		many(t, s, "ann", 300)
-		bobs, err := s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
+		bobs, err := s.CreatePost(ctx, IdempotencyKey{}, bob, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
 		ok(t, err)
 		work := []func(ctx context.Context, i int) error{
 			func(ctx context.Context, i int) error {
@@ -327,7 +327,7 @@ func TestAPageOfLongPostsEndsEarlyAndNoneIsMissing(t *testing.T) {
 		const posts = 25
 		body := strings.Repeat("가", 20_000)
 		for range posts {
-			_, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "t", Body: body, Format: "plain", Author: "ann"})
+			_, err := s.CreatePost(t.Context(), IdempotencyKey{}, ann, Post{Board: "free", Title: "t", Body: body, Format: "plain", Author: "ann"})
 			ok(t, err)
 		}
 		annsComment(t, s, annsPost(t, s).ID, "")

@@ -36,12 +36,12 @@ func TestAPurgeIsAcceptedAtOnceAndDoneInTheBackground(t *testing.T) {
 		if left := traces(t, s, "ann"); left != 2*n {
 			t.Errorf("%d rows are left before the work has begun", left)
 		}
-		_, err := s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "ann"})
+		_, err := s.CreatePost(ctx, IdempotencyKey{}, ann, Post{Board: "free", Title: "t", Format: "plain", Author: "ann"})
 		if !errors.Is(err, ErrDeleted) {
 			t.Errorf("and meanwhile she writes: %v", err)
 		}
 		runPurge(t, s)
-		_, err = s.CreatePost(ctx, IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "eve"})
+		_, err = s.CreatePost(ctx, IdempotencyKey{}, Viewer{Subject: "eve"}, Post{Board: "free", Title: "t", Format: "plain", Author: "eve"})
 		ok(t, err)
 		ok(t, s.PurgeAuthor(ctx, receipt("f"), "eve", true)) // wakes it
 		for author := range map[string]bool{"ann": true, "eve": true} {
@@ -131,7 +131,7 @@ func TestPurgesOfTwoReplicasDoNotDisturbEachOther(t *testing.T) {
 			})
 		}
 		for range 20 {
-			_, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
+			_, err := s.CreatePost(t.Context(), IdempotencyKey{}, bob, Post{Board: "free", Title: "t", Format: "plain", Author: "bob"})
 			ok(t, err)
 		}
 		wg.Wait()

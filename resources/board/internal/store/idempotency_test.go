@@ -16,7 +16,7 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		var mu sync.Mutex
 		ids := map[string]int{}
 		race(t, 16, nil, func(int) error {
-			p, err := s.CreatePost(ctx, request, post)
+			p, err := s.CreatePost(ctx, request, author, post)
 			mu.Lock()
 			defer mu.Unlock()
 			ids[p.ID]++
@@ -25,21 +25,21 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		if len(ids) != 1 {
 			t.Fatalf("16 requests with one key made %d posts", len(ids))
 		}
-		first := must[store.Post](t)(s.CreatePost(ctx, request, post))
+		first := must[store.Post](t)(s.CreatePost(ctx, request, author, post))
 		if ids[first.ID] != 16 {
 			t.Error("a later repetition got another post")
 		}
 
 		other := request
 		other.Request = []byte("h2")
-		_, err := s.CreatePost(ctx, other, post)
+		_, err := s.CreatePost(ctx, other, author, post)
 		wantErr(t, err, store.ErrKeyReused)
 		for _, scoped := range []store.IdempotencyKey{
 			{Subject: "bob", Route: "posts", Key: "k1", Request: []byte("h2")},
 			{Subject: "ann", Route: "elsewhere", Key: "k1", Request: []byte("h2")},
 			{Subject: "ann", Route: "posts", Key: "k2", Request: []byte("h2")},
 		} {
-			if p := must[store.Post](t)(s.CreatePost(ctx, scoped, post)); p.ID == first.ID {
+			if p := must[store.Post](t)(s.CreatePost(ctx, scoped, author, post)); p.ID == first.ID {
 				t.Errorf("%+v met the key of another", scoped)
 			}
 		}
@@ -48,22 +48,22 @@ func TestAKeyCreatesOnce(t *testing.T) {
 		missing := post
 		missing.Board = "none"
 		retry := store.IdempotencyKey{Subject: "ann", Route: "posts", Key: "k3", Request: []byte("h3")}
-		_, err = s.CreatePost(ctx, retry, missing)
+		_, err = s.CreatePost(ctx, retry, author, missing)
 		wantErr(t, err, store.ErrNotFound)
-		must[store.Post](t)(s.CreatePost(ctx, retry, post))
+		must[store.Post](t)(s.CreatePost(ctx, retry, author, post))
 
 		// Gone since: creating it again behind its author's back would be wrong.
 		if err := s.DeletePost(ctx, first.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.CreatePost(ctx, request, post)
+		_, err = s.CreatePost(ctx, request, author, post)
 		wantErr(t, err, store.ErrNotFound)
 
 		// A day later the key is free, swept or not, and again for one of many.
 		c.advance(store.KeyLifetime)
 		clear(ids)
 		race(t, 16, nil, func(int) error {
-			p, err := s.CreatePost(ctx, other, post)
+			p, err := s.CreatePost(ctx, other, author, post)
 			mu.Lock()
 			defer mu.Unlock()
 			ids[p.ID]++
@@ -112,7 +112,7 @@ func TestExpiredKeysAreSwept(t *testing.T) {
 		write := func(key string) {
 			t.Helper()
 			request := store.IdempotencyKey{Subject: "ann", Route: "posts", Key: key, Request: []byte("h")}
-			must[store.Post](t)(s.CreatePost(ctx, request, post))
+			must[store.Post](t)(s.CreatePost(ctx, request, author, post))
 		}
 		sweep := func(want int64) {
 			t.Helper()

@@ -158,11 +158,11 @@ func TestNoStatementScansOrCountsWhatGrows(t *testing.T) {
 					return err
 				}),
 				call("CreatePost", func(ctx context.Context) error {
-					_, err := s.CreatePost(ctx, request, Post{Board: "free", Author: "ann"})
+					_, err := s.CreatePost(ctx, request, ann, Post{Board: "free", Author: "ann"})
 					return err
 				}),
 				call("CreatePost", func(ctx context.Context) error {
-					_, err := s.CreatePost(ctx, IdempotencyKey{"ann", "posts", "k19000", []byte{}}, Post{Board: "free", Author: "ann"})
+					_, err := s.CreatePost(ctx, IdempotencyKey{"ann", "posts", "k19000", []byte{}}, ann, Post{Board: "free", Author: "ann"})
 					if !errors.Is(err, ErrNotFound) { // what the key made is gone
 						return fmt.Errorf("repeated: %w", err)
 					}

@@ -63,9 +63,10 @@ func scanPost(scan func(...any) error, body ...any) (p Post, err error) {
 	return p, err
 }
 
-// CreatePost writes a post with p's board, texts, format and author. Errors: ErrNotFound if there
-// is no such board, ErrDeleted, and those of [IdempotencyKey].
-func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Post, error) {
+// CreatePost writes a post with p's board, texts, format and author, who looks as viewer. Errors:
+// ErrNotFound if there is no such board, those of [Viewer.MayPostOn], ErrDeleted, and those of
+// [IdempotencyKey].
+func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, viewer Viewer, p Post) (Post, error) {
 	var created Post
 	id, parts := newID(), partsOf(p.Title, p.Body) // before others wait for it
 	err := s.idempotent(ctx, key, id, func(ctx context.Context) error {
@@ -90,7 +91,13 @@ func (s *Store) CreatePost(ctx context.Context, key IdempotencyKey, p Post) (Pos
 		if err := s.setTerms(ctx, id, p.Board, at, parts); err != nil {
 			return err
 		}
-		return s.countPost(ctx, p.Board, 1)
+		// This holds the board's row until the commit: its rules are those of now.
+		var b Board
+		if err := s.db.ExecReturning(ctx, `UPDATE boards SET posts = posts + 1 WHERE slug = $1 RETURNING moderators_only, write_role`,
+			p.Board).Scan(&b.ModeratorsOnly, &b.WriteRole); err != nil {
+			return err
+		}
+		return viewer.MayPostOn(b)
 	}, func(ctx context.Context, id string) (err error) {
 		created, err = s.Post(ctx, Viewer{Subject: p.Author}, id)
 		return err
@@ -173,7 +180,7 @@ func (s *Store) postCandidates(ctx context.Context, query string, args ...any) (
 }
 
 // UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and,
-// unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked.
+// unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a WriteRoleError.
 func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
 	var updated Post
 	parts := partsOf(p.Title, p.Body)
@@ -186,6 +193,9 @@ func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocke
 			return err
 		}
 		if updated, err = s.Post(ctx, viewer, p.ID); err != nil {
+			return err
+		}
+		if err := viewer.MayWriteOn(updated.WriteRole); err != nil {
 			return err
 		}
 		if n == 1 {

@@ -91,7 +91,7 @@ func TestSearchTakesItsTextLiterally(t *testing.T) {
 			{Board: "other", Title: "서울의 봄", Body: "it's \"quoted\"; DROP TABLE posts --"},
 		} {
 			p.Format, p.Author = "plain", author.Subject
-			must[store.Post](t)(s.CreatePost(ctx, store.IdempotencyKey{}, p))
+			must[store.Post](t)(s.CreatePost(ctx, store.IdempotencyKey{}, author, p))
 		}
 		for _, c := range []struct{ text, board, want string }{
 			{"100%", "", "100% sure"},

@@ -48,7 +48,7 @@ func searched(t *testing.T, s *Store, text, board string) (titles []string, page
 
 func write(t *testing.T, s *Store, title, body string) Post {
 	t.Helper()
-	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: title, Body: body, Format: "plain", Author: "ann"})
+	p, err := s.CreatePost(t.Context(), IdempotencyKey{}, ann, Post{Board: "free", Title: title, Body: body, Format: "plain", Author: "ann"})
 	ok(t, err)
 	return p
 }

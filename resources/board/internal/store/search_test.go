@@ -21,7 +21,7 @@ func TestTheDatabaseTakesSearchesLiterally(t *testing.T) {
 	texts := rapid.StringOfN(rapid.RuneFrom([]rune(`aB%_\'"가나`)), 1, 6, -1)
 	rapid.Check(t, func(rt *rapid.T) {
 		title, query := texts.Draw(rt, "title"), texts.Draw(rt, "query")
-		p, err := s.CreatePost(t.Context(), IdempotencyKey{}, Post{Board: "free", Title: title, Body: "-", Format: "plain", Author: "ann"})
+		p, err := s.CreatePost(t.Context(), IdempotencyKey{}, ann, Post{Board: "free", Title: title, Body: "-", Format: "plain", Author: "ann"})
 		if err != nil {
 			rt.Fatal(err)
 		}

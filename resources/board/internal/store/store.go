@@ -1,8 +1,8 @@
 // Package store holds every SQL statement of the board service.
 //
-// Callers decide who may do what, with two exceptions: what a [Viewer] cannot see does not exist
-// for them, and the statement that changes something decides whether it is locked. All methods are
-// safe for concurrent use.
+// Callers decide who may do what, with some exceptions: what a [Viewer] cannot see does not exist for
+// them, and what writes a text decides whether the post is locked, and whether the board takes it from
+// the viewer. All methods are safe for concurrent use.
 package store
 
 import (
@@ -36,6 +36,8 @@ var (
 	ErrDeleted      = errors.New("the author was deleted")
 	ErrKeyReused    = errors.New("the idempotency key was used for another request")
 	ErrReceived     = errors.New("the event was received before")
+
+	ErrModeratorsOnly = errors.New("only moderators write posts on the board")
 )
 
 // Store is the board service's database.
@@ -63,6 +65,24 @@ type Viewer struct {
 // Has tells whether the viewer has a role; everybody has "".
 func (v Viewer) Has(role string) bool {
 	return role == "" || slices.Contains(strings.Fields(v.Roles), role)
+}
+
+// MayPostOn returns nil if the viewer may write posts on a board. Errors: a [WriteRoleError],
+// ErrModeratorsOnly.
+func (v Viewer) MayPostOn(b Board) error {
+	if b.WriteRole == "" && b.ModeratorsOnly && !v.Moderator {
+		return ErrModeratorsOnly
+	}
+	return v.MayWriteOn(b.WriteRole)
+}
+
+// MayWriteOn returns nil if the viewer may write posts and comments on a board with that
+// [Board.WriteRole], apart from what MayPostOn says. Error: a [WriteRoleError].
+func (v Viewer) MayWriteOn(writeRole string) error {
+	if !v.Has(writeRole) {
+		return &WriteRoleError{writeRole}
+	}
+	return nil
 }
 
 // WriteRoleError says that a board takes nothing from people without a role.

@@ -77,7 +77,7 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newPost(t *testing.T, s *store.Store, title string) store.Post {
 	t.Helper()
-	return must[store.Post](t)(s.CreatePost(t.Context(), store.IdempotencyKey{},
+	return must[store.Post](t)(s.CreatePost(t.Context(), store.IdempotencyKey{}, author,
 		store.Post{Board: "free", Title: title, Body: "body of " + title, Format: "plain", Author: author.Subject}))
 }
 
