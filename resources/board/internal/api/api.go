@@ -102,7 +102,7 @@ func (s *service) routes() {
 	rest.Route(api, mayReadPublic, posts.op("get-post", "GET /v1/posts/{id}", "Get a post",
 		"", 404, 429), s.getPost)
 	rest.Route(api, mayWrite, posts.op("update-post", "PATCH /v1/posts/{id}", "Change one's own post",
-		"Not while it is locked, except for moderators. "+mergePatchDoc, 404, 429), s.updatePost)
+		"Not while it is locked, except for moderators. "+mergePatchDoc, 404, 410, 429), s.updatePost)
 	rest.Route(api, mayDelete, posts.op("delete-post", "DELETE /v1/posts/{id}", "Delete a post and its comments",
 		"Your own; as a moderator, any.", 400, 404, 412), s.deletePost)
 
@@ -115,7 +115,7 @@ func (s *service) routes() {
 	rest.Route(api, mayRead, comments.op("get-comment", "GET /v1/comments/{id}", "Get a comment",
 		"To get its ETag before you change it.", 404), s.getComment)
 	rest.Route(api, mayWrite, comments.op("update-comment", "PATCH /v1/comments/{id}", "Change one's own comment",
-		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404, 429), s.updateComment)
+		"Not while its post is locked, except for moderators. "+mergePatchDoc, 404, 410, 429), s.updateComment)
 	rest.Route(api, mayDelete, comments.op("delete-comment", "DELETE /v1/comments/{id}", "Delete a comment",
 		"Your own; as a moderator, any. Its replies stay.", 400, 404, 412), s.deleteComment)
 

@@ -165,10 +165,14 @@ func (s *Store) Comments(
 }
 
 // UpdateComment changes body and format of the comment c.ID if its version is still c.Version and,
-// unless evenLocked, its post is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a WriteRoleError.
+// unless evenLocked, its post is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a
+// WriteRoleError, ErrDeleted.
 func (s *Store) UpdateComment(ctx context.Context, viewer Viewer, c Comment, evenLocked bool) (Comment, error) {
 	var updated Comment
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := s.checkAuthor(ctx, viewer.Subject); err != nil {
+			return err
+		}
 		n, err := s.db.Exec(ctx, `UPDATE comments SET body = $1, format = $2, version = version + 1, updated_at = $3
 			WHERE id = $4 AND version = $5 AND NOT deleted
 			AND (CAST($6 AS BOOLEAN) OR NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = comments.post AND p.locked))`,

@@ -213,8 +213,17 @@ func TestADeletedPersonWritesNothingNewForADay(t *testing.T) {
 			}
 			return errors.Join(post, comment)
 		}
+		post := annsPost(t, s)
+		comment := annsComment(t, s, theirs.ID, "")
 		for range 2 {
 			ok(t, s.PurgeAuthor(ctx, Receipt{rand.Text(), now.Add(365 * 24 * time.Hour)}, "ann", true))
+		}
+		// What they wrote is theirs until it is its turn, and stays as it is.
+		if _, err := s.UpdatePost(ctx, ann, post, false); !errors.Is(err, ErrDeleted) {
+			t.Errorf("a change of a post: %v", err)
+		}
+		if _, err := s.UpdateComment(ctx, ann, comment, false); !errors.Is(err, ErrDeleted) {
+			t.Errorf("a change of a comment: %v", err)
 		}
 		if err := write(); !errors.Is(err, ErrDeleted) {
 			t.Error(err)

@@ -180,11 +180,15 @@ func (s *Store) postCandidates(ctx context.Context, query string, args ...any) (
 }
 
 // UpdatePost changes title, body and format of the post p.ID if its version is still p.Version and,
-// unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a WriteRoleError.
+// unless evenLocked, it is not locked. Errors: ErrNotFound, ErrChanged, ErrLocked, a WriteRoleError,
+// ErrDeleted.
 func (s *Store) UpdatePost(ctx context.Context, viewer Viewer, p Post, evenLocked bool) (Post, error) {
 	var updated Post
 	parts := partsOf(p.Title, p.Body)
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		if err := s.checkAuthor(ctx, viewer.Subject); err != nil {
+			return err
+		}
 		n, err := s.db.Exec(ctx, `UPDATE posts SET title = $1, body = $2, format = $3, version = version + 1,
 			searchable = CASE WHEN CAST($4 AS BOOLEAN) THEN 0 ELSE version + 1 END, updated_at = $5
 			WHERE id = $6 AND version = $7 AND NOT removed AND (NOT locked OR CAST($8 AS BOOLEAN))`,
