@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // couldBeSecret matches what could be a link's secret, or a code, in what a server says: the query of an
@@ -18,7 +19,8 @@ func (s *Sender) redact(err error, m Message) error {
 	return errors.New(s.hide(text, m))
 }
 
-// hide leaves out the recipient, the password, and what could be a secret of the letter.
+// hide leaves out the recipient, the password, what could be a secret of the letter, and what would
+// move an operator's terminal.
 func (s *Sender) hide(text string, m Message) string {
 	if s.password != "" {
 		// Alone, and as a log-in says it (RFC 4616).
@@ -37,6 +39,12 @@ func (s *Sender) hide(text string, m Message) string {
 		}
 	}
 	text = strings.Join(strings.Fields(couldBeSecret.ReplaceAllLiteralString(text, "…")), " ")
+	text = strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
 	if letters := []rune(text); len(letters) > maxAnswer {
 		text = string(letters[:maxAnswer]) + "…"
 	}

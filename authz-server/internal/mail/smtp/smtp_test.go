@@ -321,6 +321,14 @@ func TestNoErrorHasASecret(t *testing.T) {
 	}
 }
 
+// 'mail test' prints what the server answers.
+func TestAnAnswerMovesNoTerminal(t *testing.T) {
+	t.Parallel()
+	if got := (&Sender{}).hide("250 \x1b[2J\u202eok\r\n", Message{}); got != "250 \ufffd[2J\ufffdok" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A server that acknowledged, or one that knows messages by their id, sees no second message.
 func TestAttemptsAreOneMessage(t *testing.T) {
 	t.Parallel()
