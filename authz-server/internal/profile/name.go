@@ -3,12 +3,15 @@ package profile
 import (
 	"errors"
 	"net/mail"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/maru-auth/maru/authz-server/internal/messages"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/maru-auth/maru/authz-server/internal/messages"
+	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
 // MaxEmail is the longest address that mail can be sent to, in bytes (RFC 5321 §4.5.3.1.3, less the
@@ -35,6 +38,12 @@ func Email(s string) (string, messages.Problem) {
 		if unicode.IsSpace(c) || !unicode.IsGraphic(c) || strings.ContainsRune(`"<>()[]\,;:`, c) {
 			return s, messages.EmailInvalid
 		}
+	}
+	// Wide forms become these in a domain: a full stop at the end would make another account of the same
+	// mailbox, and an @ another domain for whoever reads only up to it.
+	_, domain, _ := strings.Cut(accounts.EmailKey(s), "@")
+	if strings.ContainsAny(domain, `@"<>()[]\,;:`) || slices.Contains(strings.Split(domain, "."), "") {
+		return s, messages.EmailInvalid
 	}
 	return s, ""
 }

@@ -9,7 +9,7 @@ import (
 func TestEmailAddresses(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		" Mina@Example.org\n": "Mina@Example.org", "mina+maru@mail.example.org": "mina+maru@mail.example.org", "민아@예시.한국": "민아@예시.한국",
+		" Mina@Example.org\n": "Mina@Example.org", "mina+maru@mail.example.org": "mina+maru@mail.example.org", "민아@예시.한국": "민아@예시.한국", "mina@예시。한국": "mina@예시。한국",
 		"a@localhost":         "a@localhost",
 		"o'brien@example.org": "o'brien@example.org",
 	} {
@@ -19,6 +19,7 @@ func TestEmailAddresses(t *testing.T) {
 	}
 	for _, in := range []string{"", "mina", "@example.org", "mina@", "a@b@c", "a b@example.org", `"a b"@example.org`, "<a@example.org>",
 		"Mina <a@example.org>", "a@example.org, b@example.org",
+		"a@example.org。", "a@example.org．", "a@。example.org", "a@example。。org", "mina@example.org＠evil.example", "a@example.org＞", "a@b＜c.example",
 		"a@[127.0.0.1]", "a\x00@example.org", "a@example.org\r\nBcc: x@y", "a\u202e@example.org", strings.Repeat("a", 250) + "@example.org"} {
 		if got, problem := Email(in); problem == "" {
 			t.Errorf("%q was accepted as %q", in, got)
