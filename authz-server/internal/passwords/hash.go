@@ -29,7 +29,8 @@ const (
 	keyLength  = 32
 )
 
-// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor. The pages
+// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor, and an imported hash up
+// to 64 MiB, or 256 one at a time. The pages
 // have queues of their own, so that what is done at one never waits for another: anybody can sign
 // up, and that must not keep people from logging in. It is safe for concurrent use; make one with
 // [New].
@@ -39,7 +40,8 @@ type Hasher struct {
 
 	Breaches *Breaches // who is asked about new passwords; nil: nobody
 
-	dummy string // a hash that no password has
+	heavy *throttle.Queue // of imported hashes that take much memory, before the queue of the page
+	dummy string          // a hash that no password has
 }
 
 // New makes a Hasher with queues that fit the processors.
@@ -51,6 +53,7 @@ func New() *Hasher {
 		Change: throttle.NewQueue(max(1, processors/2)),
 
 		Operators: throttle.NewQueue(1),
+		heavy:     throttle.NewQueue(1),
 		dummy:     encodeHash(present, randomBytes(saltLength), randomBytes(keyLength)),
 	}
 }
@@ -120,11 +123,6 @@ func Hash(password string) string {
 // its parameters ask for, until the first log-in renews it.
 func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash string) (right, outdated bool,
 	err error) {
-	leave, err := in.Enter(ctx)
-	if err != nil {
-		return false, false, err
-	}
-	defer leave()
 	possible := hash != "" && len(password) <= maxPasswordBytes
 	if hash == "" {
 		hash = h.dummy
@@ -134,6 +132,18 @@ func (h *Hasher) Check(ctx context.Context, in *throttle.Queue, password, hash s
 	if err != nil {
 		return false, false, err
 	}
+	if known.with.memory > heavyMemory {
+		leave, err := h.heavy.Enter(ctx)
+		if err != nil {
+			return false, false, err
+		}
+		defer leave()
+	}
+	leave, err := in.Enter(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer leave()
 	right = known.fits(password) && possible
 	return right, right && known.outdated(), nil
 }

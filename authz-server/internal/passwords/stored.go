@@ -28,6 +28,8 @@ const (
 	maxWork    = 1 << 20   // KiB, over all passes
 	maxThreads = 16
 
+	heavyMemory = 64 << 10 // KiB; of hashes that take more, one is checked at a time
+
 	minBcryptCost = 4
 	maxBcryptCost = 14
 )

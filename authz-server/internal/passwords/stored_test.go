@@ -1,6 +1,7 @@
 package passwords
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -171,5 +172,34 @@ func BenchmarkTheMostExpensiveHashes(b *testing.B) {
 				known.fits("a password")
 			}
 		})
+	}
+}
+
+// Many who log in at once with hashes that were imported do not take all memory.
+func TestHashesThatTakeMuchMemoryAreCheckedOneAtATime(t *testing.T) {
+	t.Parallel()
+	p := New()
+	hash := func(memory uint32) string {
+		with, salt := parameters{memory: memory, time: 1, threads: 1}, randomBytes(8)
+		return encodeHash(with, salt, argon2.IDKey([]byte("a password"), salt, with.time, with.memory, with.threads, 16))
+	}
+	heavy, light := hash(heavyMemory+1), hash(heavyMemory)
+	leave, err := p.heavy.Enter(t.Context()) // somebody else's is being checked
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // where there is a slot, one of two is taken although nobody waits any more
+		if _, _, err := p.Check(ended, p.LogIn, "a password", heavy); !errors.Is(err, context.Canceled) {
+			t.Fatalf("a second one is checked beside it: %v", err)
+		}
+	}
+	if right, _, err := p.Check(t.Context(), p.LogIn, "a password", light); err != nil || !right {
+		t.Errorf("one that takes less waits for it: %v %v", right, err)
+	}
+	leave()
+	if right, outdated, err := p.Check(t.Context(), p.LogIn, "a password", heavy); err != nil || !right || !outdated {
+		t.Errorf("afterwards: %v %v %v", right, outdated, err)
 	}
 }
