@@ -130,6 +130,43 @@ func TestALetterIsOfThePersonWhomItIsAbout(t *testing.T) {
 	})
 }
 
+// Strangers can ask for letters to addresses that no server takes, and must not fill the database.
+func TestLettersThatAnybodyCanAskForAreKeptForADay(t *testing.T) {
+	storetest.Empty(t, func(t *testing.T, w *storetest.World) {
+		f := newFixture(t, w)
+		f.post.Refuse(&gosmtp.SMTPError{Code: 550, Message: "no such mailbox"})
+		var want []string
+		for _, letter := range everyLetter() {
+			f.queue(t, "nobody@example.com", letter)
+			switch letter.(type) {
+			case ConfirmSignup, AddressHasAccount, ConfirmAddress, ResetPassword:
+			default:
+				want = append(want, letter.kind())
+			}
+		}
+		f.deliver(t)
+		sweep := func(after time.Duration, want int64) {
+			t.Helper()
+			w.Now = w.Now.Add(after)
+			if n, err := w.Sweep(t.Context()); err != nil || n != want {
+				t.Errorf("swept %d, want %d: %v", n, want, err)
+			}
+		}
+		sweep(outbox.AskedRetention-time.Second, 0)
+		sweep(time.Second, 4)
+		var left []string
+		for _, item := range f.waiting(t) {
+			left = append(left, item.Topic)
+		}
+		slices.Sort(left)
+		slices.Sort(want)
+		if !slices.Equal(left, want) {
+			t.Errorf("left are %v, want %v", left, want)
+		}
+		sweep(outbox.Retention, int64(len(want)))
+	})
+}
+
 // Nobody can note an acknowledgement and hear it at once. Whoever crashes in between sends again,
 // and what comes is the same message.
 func TestALetterThatComesAgainIsTheSameMessage(t *testing.T) {

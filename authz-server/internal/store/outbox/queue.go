@@ -397,10 +397,19 @@ func (q *Queue) Reseal(ctx context.Context, id string, from, to []byte) error {
 // Retention is how long an operator can see an item that was given up.
 const Retention = 30 * 24 * time.Hour
 
-// Sweeps lists items that were given up [Retention] ago.
+// AskedRetention is Retention for letters that anybody can ask for, by the thousand and to addresses that
+// no server takes: their links expire in half an hour, and somebody who wants one asks again.
+const AskedRetention = 24 * time.Hour
+
+// asked are those letters. It stands in the index outbox_asked, too.
+const asked = `kind = 'mail' AND lane IN ('address_has_account', 'confirm_address', 'confirm_signup', 'reset_password')`
+
+// Sweeps lists items that were given up [Retention] or [AskedRetention] ago.
 func (q *Queue) Sweeps() []sqldb.Sweep {
 	return []sqldb.Sweep{
 		{Name: "deliveries that were given up", Keep: Retention, Rows: sqldb.Rows{
 			Table: "outbox", Key: "id", Where: "given_up_at > 0 AND given_up_at <= $1", Order: "given_up_at"}},
+		{Name: "letters that anybody can ask for, and that were given up", Keep: AskedRetention, Rows: sqldb.Rows{
+			Table: "outbox", Key: "id", Where: "given_up_at > 0 AND given_up_at <= $1 AND " + asked, Order: "given_up_at"}},
 	}
 }
