@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/maru-auth/maru/authz-server/internal/admin"
@@ -91,6 +92,7 @@ func (cmd userImport) Run(ctx context.Context, p *program) error {
 // imported counts what came of a file.
 type imported struct {
 	made, there, refused int
+	crowned              int               // of those made, with a role of administrators
 	seen                 map[string]string // in a dry run: where an address stood first
 	left                 map[string]int    // how many accounts had what is not imported
 }
@@ -102,6 +104,9 @@ func (n imported) report(cmd userImport) string {
 	}
 	if cmd.IfMissing {
 		text += fmt.Sprintf("; already there: %d", n.there)
+	}
+	if n.crowned > 0 {
+		text += fmt.Sprintf("\naccounts with a role that administers this server: %d; 'audit list' says which, and 'user set-role' takes it away", n.crowned)
 	}
 	for _, what := range leftOut {
 		if n.left[what] > 0 {
@@ -123,6 +128,9 @@ func (cmd userImport) all(ctx context.Context, p *program, a *admin.Admin, in io
 			switch {
 			case err == nil:
 				n.made++
+				if slices.ContainsFunc(user.Roles, func(r roles.Role) bool { return r.Resource == roles.Admin.Resource }) {
+					n.crowned++
+				}
 				for _, what := range line.left {
 					n.left[what]++
 				}

@@ -109,6 +109,18 @@ func TestADryRunSaysWhatIsWrongAndImportsNothing(t *testing.T) {
 	}
 }
 
+// A file of somebody else's may have more in it than its operator looked for.
+func TestAnImportSaysHowManyAdministratorsItMakes(t *testing.T) {
+	c := commandLine{t, sqldbtest.SQLite(t)}
+	text := "email,name,roles\nmina@example.org,Mina,moderator\njun@example.org,Jun,moderator admin/admin\n"
+	for _, args := range [][]string{{"--format=csv", "--dry-run"}, {"--format=csv"}} {
+		out, errs, err := c.importing(text, args...)
+		if err != nil || errs != "" || !strings.Contains(out, "accounts with a role that administers this server: 1;") {
+			t.Errorf("%v: %s %s %v", args, out, errs, err)
+		}
+	}
+}
+
 const keycloakValue = "/4VVelqhL30c4wmvjyEVLtSKLBxoscaGsYNBQ+7nZeqBq3MAF1re+D8PcPbmzzD4oD4GXKSKDXL29aAA4fBcwQ=="
 
 // keycloakPassword is a credential as Keycloak exports it.
