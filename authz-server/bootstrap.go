@@ -18,7 +18,8 @@ type bootstrapCommand struct {
 
 func (bootstrapCommand) Help() string {
 	return `Whoever opens the link first becomes an administrator: with a new account, also where sign-up is
-closed, or, if they are logged in when they open it, with their own. It works once, within 24 hours.
+closed, or, if they are logged in when they open it, with their own. It works once, within 24 hours, and not once
+another link was made; without --force, not once there is an administrator who can log in.
 Administrators act with a second factor: a passkey, or an app that makes codes beside the password.`
 }
 

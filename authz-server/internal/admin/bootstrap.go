@@ -14,15 +14,12 @@ import (
 // BootstrapLifetime is how long the link of [Admin.Bootstrap] works.
 const BootstrapLifetime = 24 * time.Hour
 
-// bootstrapNote is the note of the invitations that [Admin.Bootstrap] makes.
-const bootstrapNote = "bootstrap-admin"
-
 // ErrHasAdministrator says that there is an administrator who can log in.
 var ErrHasAdministrator = errors.New("there is an administrator who can log in")
 
 // Bootstrap returns a link by which one person becomes an administrator: by a new account, whoever
 // may sign up otherwise, or, logged in already, with their own. It works once, and until another is
-// made. Only the machine makes one. [ErrHasAdministrator]: nobody needs it, unless the actor says force.
+// made, or, unless the actor says force, until there is an administrator who can log in. Only the machine makes one. [ErrHasAdministrator]: nobody needs it, unless the actor says force.
 func (a *Admin) Bootstrap(ctx context.Context, actor Actor, reason string) (link string, expires time.Time, err error) {
 	if actor.Kind != Machine {
 		return "", expires, refuse(NeedsMachine)
@@ -40,17 +37,25 @@ func (a *Admin) Bootstrap(ctx context.Context, actor Actor, reason string) (link
 		if err != nil {
 			return err
 		}
-		before, err := a.Store.Invitations.RevokeNoted(ctx, bootstrapNote)
+		before, err := a.Store.Invitations.RevokeNoted(ctx, accounts.ForFirstAdministrator)
 		if err != nil {
 			return err
 		}
-		for _, id := range before { // such as one in the log of a start that failed
+		forced, err := a.Store.Invitations.RevokeNoted(ctx, accounts.ForAnotherAdministrator)
+		if err != nil {
+			return err
+		}
+		note := accounts.ForFirstAdministrator
+		if actor.Force {
+			note = accounts.ForAnotherAdministrator
+		}
+		for _, id := range append(before, forced...) { // such as one in the log of a start that failed
 			if err := a.Audit.Record(ctx, audit.Entry{Kind: audit.InvitationWithdrawn, Target: audit.Target{Kind: "invitation", ID: id}}); err != nil {
 				return err
 			}
 		}
 		made, secret, err := a.Store.Invitations.CreateInvitation(ctx, accounts.Invitation{
-			Note: bootstrapNote, Roles: []roles.Role{roles.Admin}, ExpiresAt: expires,
+			Note: note, Roles: []roles.Role{roles.Admin}, ExpiresAt: expires,
 		})
 		if err != nil {
 			return err

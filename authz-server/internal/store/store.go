@@ -152,7 +152,7 @@ func newStore(db *sqldb.DB, now func() time.Time) *Store {
 	s.Statuses, s.Statistics, s.Refusals = statuses.New(db, now), statistics.New(db, now), statistics.NewRefusals(db, now)
 	s.Clients, s.Resources = registry.NewClients(db, now, s.Statuses), registry.NewResources(db, now)
 	s.Applied = registry.NewApplied(db, now)
-	s.Invitations, s.Agreements = accounts.NewInvitations(db, now), accounts.NewAgreements(db, now)
+	s.Invitations, s.Agreements = accounts.NewInvitations(db, now, s.HasAdministrator), accounts.NewAgreements(db, now)
 	s.Interactions = requests.NewInteractions(db, now, s.Quotas)
 	s.Pushed = requests.NewPushed(db, now, s.UsedIDs)
 	s.Outbox = outbox.NewQueue(db, now)

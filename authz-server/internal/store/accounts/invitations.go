@@ -33,18 +33,31 @@ type Invitation struct {
 	MadeBy string
 }
 
+// The notes of invitations that the machine makes for somebody to become an administrator. The one for
+// the first is worth nothing once there is one who can act as such: it can be in the log of a start.
+const (
+	ForFirstAdministrator   = "bootstrap-admin"
+	ForAnotherAdministrator = "bootstrap-admin --force"
+)
+
 // InvitationRetention is how long an invitation is kept after it expired, so that its link says so,
 // and an operator sees whom it let in.
 const InvitationRetention = 90 * 24 * time.Hour
 
 // Invitations stores invitations.
 type Invitations struct {
-	db  *sqldb.DB
-	now func() time.Time
+	db               *sqldb.DB
+	now              func() time.Time
+	hasAdministrator func(ctx context.Context) (bool, error)
 }
 
-// NewInvitations returns the invitations in db.
-func NewInvitations(db *sqldb.DB, now func() time.Time) *Invitations { return &Invitations{db, now} }
+// NewInvitations returns the invitations in db. hasAdministrator tells whether there is an administrator
+// who can act as one.
+func NewInvitations(
+	db *sqldb.DB, now func() time.Time, hasAdministrator func(ctx context.Context) (bool, error),
+) *Invitations {
+	return &Invitations{db, now, hasAdministrator}
+}
 
 const invitationColumns = `id, email, mailed, note, created_at, expires_at, used_at, used_by, roles, made_by`
 
@@ -111,17 +124,23 @@ func (s *Invitations) InvitationByID(ctx context.Context, id string) (Invitation
 // with this address, or which has it, and returns the roles that go with it. Call it in the
 // transaction that makes the account or gives it the roles. The invitation forgets whom it was for,
 // which the account knows and takes along when it goes. ErrNotFound: it is unknown, used, expired or
-// for another address, or whoever made it has lost the right to since.
+// for another address, or whoever made it has lost the right to since, or it is [ForFirstAdministrator], and
+// there is one.
 func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) ([]roles.Role, error) {
-	var given, by string
+	var given, by, note string
 	if err := s.db.ExecReturning(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,
 		email = '', email_key = ''
-		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4) RETURNING roles, made_by`,
-		sqldb.Micros(s.now()), userID, id, EmailKey(email)).Scan(&given, &by); err != nil {
+		WHERE id = $3 AND used_at = 0 AND expires_at > $1 AND email_key IN ('', $4) RETURNING roles, made_by, note`,
+		sqldb.Micros(s.now()), userID, id, EmailKey(email)).Scan(&given, &by, &note); err != nil {
 		return nil, row.NotFound(err)
 	}
 	if by != "" {
 		if still, err := s.administers(ctx, by); err != nil || !still {
+			return nil, cmp.Or(err, row.ErrNotFound)
+		}
+	}
+	if by == "" && note == ForFirstAdministrator {
+		if has, err := s.hasAdministrator(ctx); err != nil || has {
 			return nil, cmp.Or(err, row.ErrNotFound)
 		}
 	}

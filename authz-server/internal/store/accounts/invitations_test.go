@@ -10,6 +10,7 @@ import (
 
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
 )
 
@@ -131,6 +132,30 @@ func TestInvitationsOfTheMachineWithANoteAreRevoked(t *testing.T) {
 		if n := f.Count(t, "invitations"); n != 3 {
 			t.Errorf("%d are left", n)
 		}
+	})
+}
+
+// Whoever finds the link later, in the log of the first start, comes too late.
+func TestAnInvitationForTheFirstAdministratorMakesNoSecond(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, f *storetest.World) {
+		ctx := t.Context()
+		spend := func(note string) error {
+			in, _, err := f.Invitations.CreateInvitation(ctx, accounts.Invitation{
+				Note: note, Roles: []roles.Role{roles.Admin}, ExpiresAt: f.Now.Add(time.Hour)})
+			storetest.OK(t, err)
+			return f.Tx(ctx, func(ctx context.Context) error {
+				_, err := f.Invitations.SpendInvitation(ctx, in.ID, "u", "x@example.com")
+				return err
+			})
+		}
+		storetest.OK(t, f.Store.Roles.Give(ctx, f.Person.ID, roles.Admin))
+		storetest.OK(t, spend(accounts.ForFirstAdministrator)) // who has the role cannot act by it yet
+		f.Exec(t, `UPDATE users SET passkey = TRUE WHERE id = '`+f.Person.ID+`'`)
+		if err := spend(accounts.ForFirstAdministrator); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("there is an administrator, and another comes: %v", err)
+		}
+		storetest.OK(t, spend(accounts.ForAnotherAdministrator))
+		storetest.OK(t, spend("of somebody's own"))
 	})
 }
 
