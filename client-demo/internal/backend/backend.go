@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -73,13 +74,13 @@ type service struct {
 	http   *http.Client
 	public *publicAnswers
 
-	strangers *strangers
+	strangers *httpd.Allowance // by network
 }
 
-func newService(name, base string, calls httpd.Calls) service {
+func newService(name, base string, calls httpd.Calls, now func() time.Time) service {
 	bounds := limits
 	bounds.To, bounds.Calls = name, calls
-	return service{name, base, outbound.NewClient(bounds), newPublicAnswers(), newStrangers()}
+	return service{name, base, outbound.NewClient(bounds), newPublicAnswers(now), httpd.NewAllowance(strangersAtOnce*strangersEvery, maxStrangers, now)}
 }
 
 // Close closes idle connections.
@@ -133,7 +134,7 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 		if kept, ok := s.public.get(address); ok {
 			return kept.etag, s.read(kept.text, c)
 		}
-		if !s.strangers.allow(httpd.ClientAddr(ctx)) {
+		if !s.admits(httpd.ClientAddr(ctx)) {
 			return "", &Error{Status: http.StatusTooManyRequests, Title: http.StatusText(http.StatusTooManyRequests)}
 		}
 	}
@@ -165,6 +166,12 @@ func (s service) once(ctx context.Context, access, address string, c call) (etag
 		s.public.keep(address, publicAnswer{text: text, etag: resp.Header.Get("ETag")})
 	}
 	return resp.Header.Get("ETag"), nil
+}
+
+// admits tells whether the network of addr may make one more call without a token, and counts it.
+func (s service) admits(addr netip.Addr) bool {
+	_, ok := s.strangers.Spend(httpd.Networks(addr)[0], strangersEvery)
+	return ok
 }
 
 // unaddressed is why a call failed, without its address: what people search for is in its query, and

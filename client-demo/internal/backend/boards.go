@@ -76,9 +76,7 @@ type Boards struct{ service }
 // NewBoards calls the board service at base. now is the clock by which kept answers grow old, and calls
 // without a token are counted.
 func NewBoards(base string, calls httpd.Calls, now func() time.Time) Boards {
-	b := Boards{newService("board", base, calls)}
-	b.public.now, b.strangers.now = now, now
-	return b
+	return Boards{newService("board", base, calls, now)}
 }
 
 func page(limit, cursor string) url.Values {

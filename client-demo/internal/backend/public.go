@@ -7,9 +7,14 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Answers that everybody may read are kept for a while, because all strangers who come here share what
-// the board service allows this app's address (see [strangers]).
+// The board service lets an address make 100 requests without a token at once and 20 a second after
+// that, and all strangers who come here share this app's. So answers that everybody may read are kept
+// for a while, and each network has a part of the others: none keeps the others from reading.
 const (
+	strangersAtOnce = 30
+	strangersEvery  = time.Second / 3
+	maxStrangers    = 10_000 // networks that are remembered
+
 	publicFresh = 10 * time.Second // as the board service says
 	maxPublic   = 200              // answers
 	maxKept     = 128 << 10        // bytes of an answer
@@ -29,12 +34,12 @@ type publicAnswer struct {
 	until time.Time
 }
 
-func newPublicAnswers() *publicAnswers {
+func newPublicAnswers(now func() time.Time) *publicAnswers {
 	kept, err := simplelru.NewLRU[string, publicAnswer](maxPublic, nil)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &publicAnswers{now: time.Now, kept: kept}
+	return &publicAnswers{now: now, kept: kept}
 }
 
 func (p *publicAnswers) get(address string) (publicAnswer, bool) {

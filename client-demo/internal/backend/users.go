@@ -43,7 +43,9 @@ type Interests struct {
 type Users struct{ service }
 
 // NewUsers calls the user service at base.
-func NewUsers(base string, calls httpd.Calls) Users { return Users{newService("user", base, calls)} }
+func NewUsers(base string, calls httpd.Calls) Users {
+	return Users{newService("user", base, calls, time.Now)}
+}
 
 // Me returns the profile of the token's subject, and its ETag.
 func (u Users) Me(ctx context.Context, token TokenFunc) (profile Profile, etag string, err error) {

@@ -69,7 +69,7 @@ func TestAPersonWritesSoManyLongPosts(t *testing.T) {
 	for i := range allowedPeople + 10 {
 		w.allowPost(fmt.Sprint(i), "t", long)
 	}
-	if n := w.long.full.Len(); n > allowedPeople {
+	if n := w.long.Callers(); n > allowedPeople {
 		t.Errorf("%d people are remembered", n)
 	}
 }
