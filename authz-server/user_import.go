@@ -128,7 +128,7 @@ func (cmd userImport) all(ctx context.Context, p *program, a *admin.Admin, in io
 			switch {
 			case err == nil:
 				n.made++
-				if slices.ContainsFunc(user.Roles, func(r roles.Role) bool { return r.Resource == roles.Admin.Resource }) {
+				if slices.ContainsFunc(user.Roles, roles.Role.Administers) {
 					n.crowned++
 				}
 				for _, what := range line.left {

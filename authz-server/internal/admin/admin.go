@@ -263,9 +263,6 @@ func (a *Admin) has(ctx context.Context, userID string, those func(roles.Role) b
 	return slices.ContainsFunc(held, func(h roles.Held) bool { return those(h.Role) }), err
 }
 
-// administrative tells whether a role has power over the server.
-func administrative(r roles.Role) bool { return r.Resource == roles.Admin.Resource }
-
 // cursorOf is where a list that is ordered by times goes on: after what is known by that time and
 // those keys.
 func cursorOf(at time.Time, keys ...string) string {

@@ -24,7 +24,7 @@ func (a *Admin) crown(ctx context.Context, user accounts.User) error {
 
 // tellOfNew tells the administrators of an account that is one of theirs from the beginning.
 func (a *Admin) tellOfNew(ctx context.Context, made accounts.User) error {
-	if !slices.ContainsFunc(made.Roles, administrative) {
+	if !slices.ContainsFunc(made.Roles, roles.Role.Administers) {
 		return nil
 	}
 	return a.Notices.TellAdministrators(ctx, made)
@@ -80,7 +80,7 @@ func (a *Admin) crownMember(ctx context.Context, g roles.Group, userID string) e
 	held, err := a.Store.Roles.Of(ctx, userID)
 	another := func(name string) bool { return name != g.Name }
 	if err != nil || slices.ContainsFunc(held, func(h roles.Held) bool {
-		return administrative(h.Role) && (h.Direct || slices.ContainsFunc(h.Groups, another))
+		return h.Role.Administers() && (h.Direct || slices.ContainsFunc(h.Groups, another))
 	}) {
 		return err
 	}

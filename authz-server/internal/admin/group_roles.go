@@ -15,7 +15,7 @@ func (a *Admin) SetGroupRoles(
 	ctx context.Context, actor Actor, id string, all []roles.Role, reason string,
 ) (before []roles.Role, err error) {
 	do := Change
-	if slices.ContainsFunc(all, administrative) {
+	if slices.ContainsFunc(all, roles.Role.Administers) {
 		do = Crown
 	}
 	if err := a.onGroup(ctx, actor, do, id, reason, func(ctx context.Context, g roles.Group) error {

@@ -54,12 +54,9 @@ func (a *Admin) RoleDefinition(ctx context.Context, actor Actor, r roles.Role) (
 	return definitionOf(found), err
 }
 
-// MakesAdministrators tells whether a role has power over the server.
-func MakesAdministrators(r roles.Role) bool { return administrative(r) }
-
 // crowning is the class of what concerns a role.
 func crowning(r roles.Role, do Action) Action {
-	if administrative(r) {
+	if r.Administers() {
 		return Crown
 	}
 	return do
@@ -312,7 +309,7 @@ func (a *Admin) onGroup(
 		if err != nil {
 			return err
 		}
-		crowned := slices.ContainsFunc(its, administrative)
+		crowned := slices.ContainsFunc(its, roles.Role.Administers)
 		if err := a.mayTouch(ctx, actor, do, crowned, a.Store.Roles, id); err != nil {
 			return err
 		}
@@ -322,7 +319,7 @@ func (a *Admin) onGroup(
 		if err := f(ctx, g); err != nil {
 			return err
 		}
-		if its, err = a.Store.Roles.GroupRoles(ctx, id); err != nil || !slices.ContainsFunc(its, administrative) {
+		if its, err = a.Store.Roles.GroupRoles(ctx, id); err != nil || !slices.ContainsFunc(its, roles.Role.Administers) {
 			return err
 		}
 		return a.crownMembers(ctx, g, members)

@@ -44,7 +44,7 @@ func (a *Admin) Invite(
 	ctx context.Context, actor Actor, in NewInvitation, reason string,
 ) (made accounts.Invitation, link string, err error) {
 	do := Change
-	if slices.ContainsFunc(in.Roles, administrative) {
+	if slices.ContainsFunc(in.Roles, roles.Role.Administers) {
 		do = Crown
 	}
 	if err := a.may(actor, do, Target{}); err != nil {
@@ -166,7 +166,7 @@ func (a *Admin) WithdrawInvitation(ctx context.Context, actor Actor, id, reason 
 		if err != nil {
 			return err
 		}
-		if err := a.may(actor, Change, Target{Administrative: slices.ContainsFunc(gone.Roles, administrative)}); err != nil {
+		if err := a.may(actor, Change, Target{Administrative: slices.ContainsFunc(gone.Roles, roles.Role.Administers)}); err != nil {
 			return err // which undoes it
 		}
 		return a.Audit.Record(ctx, audit.Entry{

@@ -188,7 +188,7 @@ func (a *Admin) knownRoles(ctx context.Context, user accounts.User, k *Known) er
 	k.Roles, k.Groups = []HeldRole{}, []KnownGroup{}
 	for _, one := range held {
 		k.Roles = append(k.Roles, HeldRole{one.Role, one.Direct, one.Groups})
-		k.Administrator = k.Administrator || administrative(one.Role)
+		k.Administrator = k.Administrator || one.Role.Administers()
 	}
 	groups, err := a.Store.Roles.GroupsOf(ctx, user.ID, "", knownAtMost)
 	for _, one := range groups {

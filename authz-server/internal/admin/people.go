@@ -29,7 +29,7 @@ func (a *Admin) onPerson(ctx context.Context, actor Actor, do Action, id, reason
 		if err != nil {
 			return err
 		}
-		crowned, err := a.has(ctx, id, administrative)
+		crowned, err := a.has(ctx, id, roles.Role.Administers)
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (a *Admin) onPerson(ctx context.Context, actor Actor, do Action, id, reason
 		if err := f(ctx, user); err != nil {
 			return err
 		}
-		if crowned, err = a.has(ctx, id, administrative); err != nil || !crowned {
+		if crowned, err = a.has(ctx, id, roles.Role.Administers); err != nil || !crowned {
 			return err
 		}
 		return a.crown(ctx, user)
@@ -170,7 +170,7 @@ type NewPerson struct {
 func (a *Admin) CreatePerson(ctx context.Context, actor Actor, in NewPerson, reason string) (_ Account, err error) {
 	var made accounts.User
 	do := provisioning(actor, Change)
-	if slices.ContainsFunc(in.Roles, administrative) {
+	if slices.ContainsFunc(in.Roles, roles.Role.Administers) {
 		do = Crown
 	}
 	if err := a.may(actor, do, Target{}); err != nil { // before anything is computed
@@ -307,7 +307,7 @@ func (a *Admin) SetRoles(
 	ctx context.Context, actor Actor, id string, all []roles.Role, reason string,
 ) (before []roles.Role, err error) {
 	do := Change
-	if slices.ContainsFunc(all, administrative) {
+	if slices.ContainsFunc(all, roles.Role.Administers) {
 		do = Crown
 	}
 	err = a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {
@@ -356,7 +356,7 @@ func (a *Admin) noteRole(ctx context.Context, kind audit.Kind, user accounts.Use
 // GiveRole gives a person a role.
 func (a *Admin) GiveRole(ctx context.Context, actor Actor, id string, r roles.Role, reason string) error {
 	do := Change
-	if administrative(r) {
+	if r.Administers() {
 		do = Crown
 	}
 	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/admin"
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/directory"
+	"github.com/maru-auth/maru/authz-server/internal/store/roles"
 )
 
 // A configuration gives power over the server. Directories and services must not get it by having made
@@ -36,8 +37,8 @@ const mostNamed = 50
 
 // crownGroup returns who becomes an administrator by what a group is to be; nil: nobody.
 func (r *run) crownGroup(ctx context.Context, want group, before admin.Group, fresh bool) ([]string, error) {
-	if fresh || !slices.ContainsFunc(want.roles, admin.MakesAdministrators) ||
-		slices.ContainsFunc(before.Roles, admin.MakesAdministrators) {
+	if fresh || !slices.ContainsFunc(want.roles, roles.Role.Administers) ||
+		slices.ContainsFunc(before.Roles, roles.Role.Administers) {
 		return nil, nil
 	}
 	page, err := r.MemberAccounts(ctx, r.actor, before.ID, "", mostNamed)

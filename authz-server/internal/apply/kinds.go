@@ -354,12 +354,12 @@ func (r *run) find(ctx context.Context, m registry.Mark) (f found, err error) {
 		}
 		var one admin.RoleDefinition
 		one, err = r.RoleDefinition(ctx, r.actor, which)
-		f.createdAt, f.administrative = one.CreatedAt, admin.MakesAdministrators(which)
+		f.createdAt, f.administrative = one.CreatedAt, which.Administers()
 		f.remove = func(ctx context.Context) error { return r.UndefineRole(ctx, r.actor, which, r.opts.Reason) }
 	case "groups":
 		var one admin.Group
 		one, err = r.GroupNamed(ctx, r.actor, m.Name)
-		f.name, f.createdAt, f.administrative = one.Name, one.CreatedAt, slices.ContainsFunc(one.Roles, admin.MakesAdministrators)
+		f.name, f.createdAt, f.administrative = one.Name, one.CreatedAt, slices.ContainsFunc(one.Roles, roles.Role.Administers)
 		f.remove = func(ctx context.Context) error { return r.RemoveGroup(ctx, r.actor, one.ID, r.opts.Reason) }
 	case "clients":
 		one, errClient := r.Client(ctx, r.actor, m.Name)

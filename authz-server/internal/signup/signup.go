@@ -311,7 +311,7 @@ func (p *Policy) give(ctx context.Context, made accounts.User, given []roles.Rol
 			return err
 		}
 	}
-	if !slices.ContainsFunc(given, func(r roles.Role) bool { return r.Resource == roles.Admin.Resource }) {
+	if !slices.ContainsFunc(given, roles.Role.Administers) {
 		return nil
 	}
 	return p.Notices.TellAdministrators(ctx, made)

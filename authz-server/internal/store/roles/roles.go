@@ -35,6 +35,9 @@ var (
 
 func (r Role) String() string { return r.Resource + "/" + r.Name }
 
+// Administers tells whether the role has power over the server.
+func (r Role) Administers() bool { return r.Resource == Admin.Resource }
+
 // Compare orders roles by resource and name.
 func Compare(a, b Role) int {
 	if c := strings.Compare(a.Resource, b.Resource); c != 0 {
