@@ -74,6 +74,23 @@ func TestBehindTLSEverythingIsHTTPSAndCookiesAreBoundToTheHost(t *testing.T) {
 		t.Errorf("not logged in at the demo app: %d %s", at.Status, at.URL)
 	}
 
+	// Another name (DNS rebinding), under the certificate of one that is ours.
+	for _, origin := range []string{r.Issuer, r.API, r.App} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+"/livez", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "rebound.example"
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("%s under another name: %s", origin, resp.Status)
+		}
+	}
+
 	// http:// leads to https://, and nothing older than TLS 1.2 gets in.
 	resp, err := plain.Get("http://localhost:" + strconv.Itoa(r.ports.Redirect) + "/login?x=1")
 	if err != nil {
