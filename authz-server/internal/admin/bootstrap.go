@@ -19,7 +19,8 @@ var ErrHasAdministrator = errors.New("there is an administrator who can log in")
 
 // Bootstrap returns a link by which one person becomes an administrator: by a new account, whoever
 // may sign up otherwise, or, logged in already, with their own. It works once, and until another is
-// made, or, unless the actor says force, until there is an administrator who can log in. Only the machine makes one. [ErrHasAdministrator]: nobody needs it, unless the actor says force.
+// made, or, unless the actor says force, until there is an administrator who can log in. Only the
+// machine makes one. [ErrHasAdministrator]: nobody needs it, unless the actor says force.
 func (a *Admin) Bootstrap(ctx context.Context, actor Actor, reason string) (link string, expires time.Time, err error) {
 	if actor.Kind != Machine {
 		return "", expires, refuse(NeedsMachine)

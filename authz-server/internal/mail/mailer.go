@@ -69,9 +69,9 @@ type To struct {
 // ToUser is an account's person, at its address.
 func ToUser(u accounts.User) To { return To{Address: u.Email, Language: u.Locale, UserID: u.ID} }
 
-// Queue queues a letter. Call it in the transaction of the letter's cause: the letter leaves after the commit, and not
-// without it. An address that no mail can be sent to is no error, which would undo the cause: the
-// delivery is given up, and operators see it.
+// Queue queues a letter. Call it in the transaction of the letter's cause: the letter leaves after
+// the commit, and not without it. An address that no mail can be sent to is no error, which would
+// undo the cause: the delivery is given up, and operators see it.
 //
 // A letter to nobody is a decoy, which costs the same and goes nowhere: a page that must not tell who
 // has an account queues one for an address without an account.

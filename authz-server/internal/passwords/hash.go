@@ -29,11 +29,10 @@ const (
 	keyLength  = 32
 )
 
-// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor, and an imported hash up
-// to 64 MiB, or 256 one at a time. The pages
-// have queues of their own, so that what is done at one never waits for another: anybody can sign
-// up, and that must not keep people from logging in. It is safe for concurrent use; make one with
-// [New].
+// Hasher hashes, checks and judges passwords: each takes up to 19 MiB and a processor, and an
+// imported hash up to 64 MiB, or 256 one at a time. The pages have queues of their own, so that
+// what is done at one never waits for another: anybody can sign up, and that must not keep people
+// from logging in. It is safe for concurrent use; make one with [New].
 type Hasher struct {
 	LogIn, SignUp, Change *throttle.Queue
 	Operators             *throttle.Queue // passwords that operators choose for people

@@ -123,9 +123,9 @@ func (s *Invitations) InvitationByID(ctx context.Context, id string) (Invitation
 // SpendInvitation uses up the invitation with this id for the account userID, which is being made
 // with this address, or which has it, and returns the roles that go with it. Call it in the
 // transaction that makes the account or gives it the roles. The invitation forgets whom it was for,
-// which the account knows and takes along when it goes. ErrNotFound: it is unknown, used, expired or
-// for another address, or whoever made it has lost the right to since, or it is [ForFirstAdministrator], and
-// there is one.
+// which the account knows and takes along when it goes. ErrNotFound: it is unknown, used, expired
+// or for another address, or whoever made it has lost the right to since, or it is
+// [ForFirstAdministrator], and there is one.
 func (s *Invitations) SpendInvitation(ctx context.Context, id, userID, email string) ([]roles.Role, error) {
 	var given, by, note string
 	if err := s.db.ExecReturning(ctx, `UPDATE invitations SET used_at = $1, used_by = $2,

@@ -32,7 +32,8 @@ type Config struct {
 	DailyCharacters int
 }
 
-// service is what the handlers share. It is immutable once made, apart from searches, anonymous, pages and writing.
+// service is what the handlers share. It is immutable once made, apart from searches, anonymous,
+// pages and writing.
 type service struct {
 	api       *rest.API
 	store     *store.Store

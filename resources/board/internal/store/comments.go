@@ -135,7 +135,8 @@ func comment(ctx context.Context, db *sqldb.DB, viewer Viewer, id string) (Comme
 // Comments reads up to limit comments of a post after a position, thread by thread, the oldest
 // first. next is where the next page begins; nil: this is the last. A comment that is deleted, or
 // hidden from viewer, is left out, or, if it has replies, a stub with neither body nor author. A
-// page is shorter where many are left out, or texts are long. The caller checks whether viewer can see the post.
+// page is shorter where many are left out, or texts are long. The caller checks whether viewer can
+// see the post.
 func (s *Store) Comments(
 	ctx context.Context, viewer Viewer, post string, after CommentPosition, limit int,
 ) (comments []Comment, next *CommentPosition, err error) {

@@ -164,8 +164,8 @@ var files embed.FS
 
 var templates = template.Must(template.New("").ParseFS(files, "templates/*.tmpl"))
 
-// values are what templates see. Every text but Port and CookiePrefix is a literal of the program's language already:
-// a template cannot put in a value as it is.
+// values are what templates see. Every text but Port and CookiePrefix is a literal of the program's
+// language already: a template cannot put in a value as it is.
 type values struct {
 	Issuer, ClientID, RedirectURI, Scope, Audience string
 	Authorization, Token, Userinfo, Introspection  string
