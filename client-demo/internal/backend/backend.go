@@ -177,7 +177,7 @@ func (s service) admits(addr netip.Addr) bool {
 // unaddressed is why a call failed, without its address: what people search for is in its query, and
 // has no place in a log.
 func unaddressed(err error) error {
-	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
 	}
 	return err
