@@ -80,13 +80,12 @@ func (g *gateway) run(t *testing.T) {
 	if err := g.stack.Launch("gateway"); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, "the gateway listens", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(g.App, "http://"))
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
-	})
+	for _, origin := range []string{g.Issuer, g.App, g.API} { // which it opens one after the other
+		testenv.Eventually(t, "the gateway listens at "+origin, func() bool {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(origin, "http://"))
+			return err == nil && conn.Close() == nil
+		})
+	}
 }
 
 // upstream serves handler at port, as the program of that name would; a nil handler echoes the
