@@ -68,7 +68,7 @@ func TestAServerThatIsRightPassesEverything(t *testing.T) {
 	t.Parallel()
 	issuer := newIssuer(t, attack.IssuerConfig{})
 	server := guarded(t, issuer)
-	report, err := attack.Run(t.Context(), issuer, attack.Config{URL: server.URL + "/notes", Audience: audience, Scope: scope, Patience: 10 * time.Second})
+	report, err := attack.Run(t.Context(), issuer, attack.Config{URL: server.URL + "/notes", Audience: audience, Scope: scope, Revocation: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

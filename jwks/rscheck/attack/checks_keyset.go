@@ -26,7 +26,7 @@ var keySetChecks = []Check{
 }
 
 var floodChecks = []Check{
-	{"flood-unknown-keys", Should, "CWE-400", "many forged tokens, each with a kid of its own", "at most a fetch of the key set for twenty tokens; good tokens are answered meanwhile", flood},
+	{"flood-unknown-keys", Should, "CWE-400", "many forged tokens, each with a kid of its own", "at most a fetch of the key set for twenty tokens, or three in a second; good tokens are answered meanwhile", flood},
 	{"flood-hides-rotation", Should, "OIDC Core §10.1.1", "right after the flood, a token by a new key", "accepted soon", func(r *run) outcome { return rotation(r) }},
 }
 
@@ -272,16 +272,22 @@ func removedUnasked(r *run) outcome {
 	return pass("refused after %v", took.Round(time.Second))
 }
 
-// flood sends forged tokens with unknown keys, and good ones beside them.
+// flood sends forged tokens with unknown keys, and good ones beside them. A slow
+// server fetches more often while it answers all of them, and a slow machine makes
+// everybody wait; neither is a fault.
 func flood(r *run) outcome {
 	before := r.issuer.fetched()
 	jobs := make(chan struct{})
 	var senders sync.WaitGroup
+	const atOnce = 16
 	var accepted atomic.Int64
-	for range 16 {
+	slowest := make([]time.Duration, atOnce) // of the forged ones
+	for i := range atOnce {
 		senders.Go(func() {
 			for range jobs {
-				if r.send(bearer(r.tokenBy(r.issuer.foreign, setHeader("kid", randomText())))).accepted() {
+				a := r.send(bearer(r.tokenBy(r.issuer.foreign, setHeader("kid", randomText()))))
+				slowest[i] = max(slowest[i], a.took)
+				if a.accepted() {
 					accepted.Add(1)
 				}
 			}
@@ -315,17 +321,16 @@ loop:
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	fetches := r.issuer.fetched() - before
-	slices.Sort(latencies)
-	worst := latencies[len(latencies)-1]
+	fetches, took := r.issuer.fetched()-before, time.Since(start)
+	worst := slices.Max(latencies)
 	got := fmt.Sprintf("%d unknown keys in %v caused %d fetches; of %d good tokens the slowest was answered after %v",
-		r.cfg.Flood, time.Since(start).Round(100*time.Millisecond), fetches, len(latencies), worst.Round(time.Millisecond))
+		r.cfg.Flood, took.Round(100*time.Millisecond), fetches, len(latencies), worst.Round(time.Millisecond))
 	switch {
 	case accepted.Load() > 0:
 		return fail("%d forged tokens were accepted", accepted.Load())
 	case refused != "":
 		return fail("a good token got %s; %s", refused, got)
-	case fetches > max(r.cfg.Flood/20, 5), worst > acceptableLatency:
+	case fetches > max(r.cfg.Flood/20, 5, int(3*took.Seconds())), worst > acceptableLatency+slices.Max(slowest):
 		return fail("%s", got)
 	}
 	return pass("%s", got)

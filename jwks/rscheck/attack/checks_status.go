@@ -36,6 +36,7 @@ var statusChecks = []Check{
 		return r.staysRevoked(listOtherType)
 	})},
 	{"status-bomb", Must, "CWE-409", "a list that decompresses to 256 MiB", "good tokens go on being answered, the revoked one stays refused", ifLists(func(r *run) outcome {
+		bomb() // now, and not while the server waits for the list
 		o := r.staysRevoked(listDecompresses)
 		if o.verdict != Pass {
 			return o

@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"maps"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -39,7 +40,6 @@ type statusLists struct {
 	revoked map[int]bool
 	saved   string // a list from before, for listReplayed
 	fetches int
-	bomb    []byte
 }
 
 func newStatusLists() statusLists { return statusLists{revoked: map[int]bool{}} }
@@ -102,7 +102,7 @@ func (i *Issuer) statusList() string {
 	case listOtherURI:
 		uri += "0"
 	case listDecompresses:
-		lst = i.bomb()
+		lst = bomb()
 	}
 	now := time.Now()
 	return signer.signed(
@@ -121,22 +121,17 @@ func deflated(b []byte) []byte {
 	return out.Bytes()
 }
 
-// bomb is some 256 KiB that become 256 MiB of zeros.
-func (i *Issuer) bomb() []byte {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.lists.bomb == nil {
-		var out bytes.Buffer
-		z := zlib.NewWriter(&out)
-		zeros := make([]byte, 1<<20)
-		for range 256 {
-			_, _ = z.Write(zeros) // a buffer takes everything
-		}
-		_ = z.Close()
-		i.lists.bomb = out.Bytes()
+// bomb is some 256 KiB that become 256 MiB of zeros. The first call takes a while.
+var bomb = sync.OnceValue(func() []byte {
+	var out bytes.Buffer
+	z := zlib.NewWriter(&out)
+	zeros := make([]byte, 1<<20)
+	for range 256 {
+		_, _ = z.Write(zeros) // a buffer takes everything
 	}
-	return i.lists.bomb
-}
+	_ = z.Close()
+	return out.Bytes()
+})
 
 // serveStatus serves the aggregation (§9.3) and the lists.
 func (i *Issuer) serveStatus(w http.ResponseWriter, r *http.Request, rest string) {
