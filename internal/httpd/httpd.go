@@ -66,7 +66,8 @@ type Server struct {
 	// port 0.
 	Serving func(addr net.Addr)
 
-	stopping atomic.Bool // set while the shutdown delay runs, and after
+	stopping atomic.Bool         // set while the shutdown delay runs, and after
+	sleep    func(time.Duration) // for the shutdown delay. Nil: time.Sleep
 }
 
 // Run listens and serves until ctx ends, and then stops so that no request is lost: /readyz fails
@@ -87,7 +88,11 @@ func (s *Server) Run(ctx context.Context) error {
 		if ctx.Err() != nil { // otherwise a listener failed, and there is nothing to wait for
 			s.stopping.Store(true)
 			s.Log.Info("stopping", "delay", s.Config.ShutdownDelay)
-			time.Sleep(s.Config.ShutdownDelay)
+			sleep := s.sleep
+			if sleep == nil {
+				sleep = time.Sleep
+			}
+			sleep(s.Config.ShutdownDelay)
 		}
 		return nil
 	})

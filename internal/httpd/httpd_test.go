@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maru-auth/maru/internal/testenv"
 )
 
 // buffer is a log that goroutines may share.
@@ -166,14 +168,7 @@ func TestABodyIsBounded(t *testing.T) {
 }
 
 func TestMetricsAreOnTheirOwnListener(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := "127.0.0.1:" + testenv.FreePort(t)
 	s := start(t, &Server{Config: Config{MetricsListen: address}, Handler: http.NotFoundHandler()})
 	if resp, _ := get(t, s.url+"/metrics"); resp.StatusCode != 404 {
 		t.Errorf("on the service's listener: %d", resp.StatusCode)
@@ -233,7 +228,13 @@ func TestAStopFailsReadinessFirstAndServesOn(t *testing.T) {
 		}
 		io.WriteString(w, "served")
 	})
-	s := start(t, &Server{Config: Config{ShutdownDelay: 3 * time.Second}, Handler: handler})
+	over := make(chan struct{}) // the delay
+	s := start(t, &Server{Config: Config{ShutdownDelay: 3 * time.Second}, Handler: handler, sleep: func(d time.Duration) {
+		if d != 3*time.Second {
+			t.Errorf("it serves on for %s", d)
+		}
+		<-over
+	}})
 	slow := make(chan *http.Response)
 	go func() {
 		resp, err := http.Get(s.url + "/slow")
@@ -275,6 +276,7 @@ func TestAStopFailsReadinessFirstAndServesOn(t *testing.T) {
 	} else {
 		resp.Body.Close()
 	}
+	close(over)
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
