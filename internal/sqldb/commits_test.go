@@ -235,6 +235,7 @@ func errorOf[T any](_ T, err error) error { return err }
 
 func TestCommitsShareASync(t *testing.T) {
 	db := openHeld(t)
+	before, _ := db.Writes()
 	const many = 40
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -253,7 +254,7 @@ func TestCommitsShareASync(t *testing.T) {
 			}
 		})
 	}
-	db.waitForRows(t, many+1)
+	db.waitForWrites(t, before+many+1)
 	db.end <- nil
 	<-db.begun
 	db.end <- nil

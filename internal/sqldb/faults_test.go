@@ -133,9 +133,7 @@ func TestAStatementThatTakesTooLongIsGivenUp(t *testing.T) {
 		slow := `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i > 0) SELECT count(*) FROM n`
 		var n int64
 		wantUnavailable(t, db.QueryRow(t.Context(), slow).Scan(&n))
-		if _, err := count(t.Context(), db, "things"); err != nil {
-			t.Error(err)
-		}
+		answersAgain(t, db)
 	})
 }
 
