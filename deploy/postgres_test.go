@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,8 +75,11 @@ func postgresKey(t *testing.T, dir, secret string, command []string) string {
 	if err := os.Mkdir(stand, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(stand, "docker-entrypoint.sh"),
-		[]byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755); err != nil {
+	// Not while another test forks: its child would have the file open for writing, and none such can be run.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(filepath.Join(stand, "docker-entrypoint.sh"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", append([]string{"postgres-start.sh"}, command...)...)

@@ -158,9 +158,7 @@ func (n *island) onIsland(t *testing.T, program string) (wrapper string, move fu
 	moved := filepath.Join(dir, "moved")
 	wrapper = filepath.Join(dir, "board")
 	text := fmt.Sprintf("#!/bin/sh\nif [ -e %[1]q ]; then exec nsenter --net=%[2]s %[3]q \"$@\"; fi\nexec %[3]q \"$@\"\n", moved, n.inner.path(), program)
-	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, wrapper, text)
 	return wrapper, func() {
 		if err := os.WriteFile(moved, nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -219,13 +220,23 @@ func elsewhere(t *testing.T, program, setting string) (wrapper, address string, 
 	wrapper, moved := filepath.Join(dir, filepath.Base(program)), filepath.Join(dir, "moved")
 	address = "127.0.0.1:" + testenv.FreePort(t)
 	text := fmt.Sprintf("#!/bin/sh\nif [ -e %q ]; then %s=%s; export %[2]s; fi\nexec %[4]q \"$@\"\n", moved, setting, address, program)
-	if err := os.WriteFile(wrapper, []byte(text), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, wrapper, text)
 	return wrapper, address, func() {
 		if err := os.WriteFile(moved, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// writeProgram writes a script that can be run at once. Nobody is forked meanwhile: a child of another test
+// would have the file open for writing until it runs its own program, and no file that somebody has open so
+// can be run (ETXTBSY).
+func writeProgram(t *testing.T, path, text string) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
 	}
 }
 

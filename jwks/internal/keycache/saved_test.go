@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/maru-auth/maru/internal/testenv"
 	"github.com/maru-auth/maru/jwks/internal/keycache"
 	"github.com/maru-auth/maru/jwks/jose"
 )
@@ -300,6 +301,10 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustReady(t, ctx, c)
+	testenv.Eventually(t, "the key set is saved, and nothing more will be", func() bool {
+		_, err := os.Stat(file)
+		return err == nil
+	})
 	stop()
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an old leftover: %v", err)
@@ -309,11 +314,8 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// The goroutine may save once more before it ends.
-	for {
-		if left, err := filepath.Glob(file + ".*.new"); err != nil || len(left) == 1 {
-			break
-		}
+	if left, err := filepath.Glob(file + ".*.new"); err != nil || len(left) != 1 {
+		t.Errorf("left beside the file: %q (%v)", left, err)
 	}
 }
 
