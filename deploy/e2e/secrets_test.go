@@ -33,6 +33,7 @@ func (s *secrets) add(what, value string) {
 	}
 	if sixDigits.MatchString(value) {
 		s.codes[value] = what
+		s.what[hex.EncodeToString([]byte(value))] = what
 		return
 	}
 	forms := []string{value, url.QueryEscape(value), hex.EncodeToString([]byte(value)), base64.RawStdEncoding.EncodeToString([]byte(value))}
@@ -51,6 +52,9 @@ func (s *secrets) add(what, value string) {
 // number finds the numbers that have six digits and no fraction.
 var number = regexp.MustCompile(`(?:^|[^0-9.])(\d{6})(?:[^0-9]|$)`)
 
+// octets are the bytes of a column as Postgres writes them: among so many digits a code may be by chance.
+var octets = regexp.MustCompile(`\\x[0-9a-f]+`)
+
 // in returns what of s is in text, with its surroundings.
 func (s *secrets) in(text string) (found []string) {
 	add := func(what string, from, to int) {
@@ -61,7 +65,8 @@ func (s *secrets) in(text string) (found []string) {
 			add(what, at, at+len(value))
 		}
 	}
-	for _, at := range number.FindAllStringSubmatchIndex(text, -1) {
+	numbers := octets.ReplaceAllStringFunc(text, func(hex string) string { return strings.Repeat(" ", len(hex)) })
+	for _, at := range number.FindAllStringSubmatchIndex(numbers, -1) {
 		if what, ok := s.codes[text[at[2]:at[3]]]; ok {
 			add(what, at[2], at[3])
 		}
@@ -142,6 +147,7 @@ func TestPlantedSecretsAreFound(t *testing.T) {
 	for text, want := range map[string]bool{
 		"Cookie: a=c2VjcmV0LXNlY3JldC1zZWNyZXQ": true, "secret-secret-secret": true, "secret-secret": false,
 		"code=271828": true, "271828": true, "1271828": false, "took 0.271828 s": false,
+		`(1,"\\x323731383238")`: true, `(1,"\\x0a271828b0",mina)`: false, `(1,"\\x0a",271828)`: true,
 	} {
 		if found := s.in(text); len(found) > 0 != want {
 			t.Errorf("%q: found %q", text, found)
