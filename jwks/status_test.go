@@ -78,9 +78,9 @@ func TestAnswersByStatus(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || resp.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("without a list: status %d, %v", resp.StatusCode, resp.Header)
 	}
-	iss.SetStatusDown(false)
 	revoked := iss.AccessToken(t, jwkstest.Token{Audience: audience})
-	iss.Revoke(t, revoked)
+	iss.Revoke(t, revoked) // before a list can be fetched that does not say so
+	iss.SetStatusDown(false)
 	for resp = answer(good); resp.StatusCode != http.StatusOK; resp = answer(good) {
 		time.Sleep(10 * time.Millisecond)
 	}
