@@ -23,19 +23,27 @@ func Without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return slices.Contains(b, x) })
 }
 
-// ReadScope is the words of a scope, each once, if the client is registered for all of them.
+// Words is the words of a scope, each once. A body has room for many thousands.
+func Words(text string) []string {
+	var words []string
+	seen := map[string]bool{}
+	for word := range strings.FieldsSeq(text) {
+		if !seen[word] {
+			seen[word], words = true, append(words, word)
+		}
+	}
+	return words
+}
+
+// ReadScope is [Words], if the client is registered for all of them.
 func ReadScope(c *client.Client, text string) ([]string, error) {
-	var scopes []string
-	registered := c.Scopes()
-	for scope := range strings.FieldsSeq(text) { // a body has room for many, most of them repetitions
+	words, registered := Words(text), c.Scopes()
+	for _, scope := range words {
 		if !slices.Contains(registered, scope) {
 			return nil, InvalidScope.Because("the client is not registered for the scope " + scope)
 		}
-		if !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
-		}
 	}
-	return scopes, nil
+	return words, nil
 }
 
 // Resources says what tokens are good for. It is safe for concurrent use.

@@ -32,8 +32,8 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, request fo
 	by, ok := ctx.Value(recallKey{}).(*recall)
 	of.finish, err = h.Check(ctx, &TokenRequest{
 		Client:     c,
-		Form:       request.GetRequestForm(),
-		Scope:      request.GetRequestedScopes(),
+		Form:       of.form,
+		Scope:      oauth.Words(of.form.Get("scope")),
 		Proof:      of.proof,
 		Remembered: ok && by.remembered,
 	})
@@ -85,6 +85,7 @@ func (responder) HandleAuthorizeEndpointRequest(ctx context.Context, request fos
 // stored.
 type session struct {
 	proof  *clientauth.Proof
+	form   url.Values                                    // at the token endpoint
 	finish Finish                                        // at the token endpoint, once the grant was checked
 	answer func(ctx context.Context) (url.Values, error) // at the authorization endpoint
 }

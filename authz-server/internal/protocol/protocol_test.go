@@ -3,9 +3,12 @@ package protocol
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +107,33 @@ func TestAGrantAnswersTheRequestsOfItsType(t *testing.T) {
 				t.Errorf("%s: %s is %v, and should be left out", name, absent, value)
 			}
 		}
+	}
+}
+
+// fosite would compare each word with all that came before it, before it knows who asks: a second of
+// a processor for each request of a stranger.
+func TestFositeDoesNotSeeListsThatAStrangerMakesLong(t *testing.T) {
+	t.Parallel()
+	var words strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&words, "%04x ", i)
+	}
+	long := url.Values{"client_id": {"app"}, "grant_type": {"one"}, "scope": {words.String() + "0000"}, "audience": {words.String()}}
+	var scope []string
+	var form url.Values
+	p := newTestProtocol(fakeGrant{"one", func(request *TokenRequest) (Finish, error) {
+		scope, form = request.Scope, request.Form
+		return nil, nil
+	}})
+	checked, err := p.Check(tokenRequest(t, long.Encode()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen, audience := checked.request.GetRequestedScopes(), checked.request.GetRequestedAudience(); len(seen)+len(audience) > 0 {
+		t.Errorf("fosite has %d words of scope and %d of audience", len(seen), len(audience))
+	}
+	if len(scope) != 10_000 || scope[9_999] != "270f" || !maps.EqualFunc(form, long, slices.Equal) {
+		t.Errorf("the grant has %d words, and a form that is the request's: %v", len(scope), maps.EqualFunc(form, long, slices.Equal))
 	}
 }
 
