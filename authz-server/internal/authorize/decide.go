@@ -27,6 +27,16 @@ func (v *visit) decide() (step, error) {
 	if err != nil {
 		return step{}, err
 	}
+	if current != nil && v.request.prompts("none") && !v.request.Client.Trusted {
+		// Any page can send its visitors here and get them back at once. An app that the person
+		// allowed nothing learns that somebody is logged in, and not who (claims, id_token_hint),
+		// since when (max_age) or by what (acr).
+		if agreed, err := v.agreed(current); err != nil {
+			return step{}, err
+		} else if !agreed {
+			return step{}, errUnasked
+		}
+	}
 	page, err := v.decideLogin(current)
 	if err != nil || page != "" {
 		return step{page: page}, err
@@ -41,6 +51,18 @@ func (v *visit) decide() (step, error) {
 		return step{page: page}, err
 	}
 	return v.decideConsent(current)
+}
+
+// errUnasked refuses what the person would have to be asked for.
+var errUnasked = oauth.ConsentRequired.Because("the person has not agreed to this yet")
+
+// agreed tells whether the person has allowed the client anything.
+func (v *visit) agreed(current *session.Session) (bool, error) {
+	_, err := v.Store.Consents.Consent(v.r.Context(), current.UserID, v.request.Client.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // decideLogin finds out whether somebody has to log in, and where; "": nobody has to (OIDC Core
@@ -177,7 +199,7 @@ func (v *visit) decideConsent(current *session.Session) (step, error) {
 	case !needed && !a.prompts("consent"):
 		return step{login: current, granted: granted}, nil
 	case a.prompts("none"):
-		return step{}, oauth.ConsentRequired.Because("the person has not agreed to this yet")
+		return step{}, errUnasked
 	}
 	return step{page: "/consent"}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/client"
 	"github.com/maru-auth/maru/authz-server/internal/oauth"
 	"github.com/maru-auth/maru/authz-server/internal/pages"
-	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/internal/httpd"
 )
 
@@ -99,11 +98,7 @@ func (v *visit) redirectsRefusal() (bool, error) {
 	case slices.Contains(strings.Fields(v.request.Form.Get("prompt")), "none"): // Prompt may not be read yet
 		return true, nil
 	}
-	_, err = v.Store.Consents.Consent(v.r.Context(), current.UserID, v.request.Client.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+	return v.agreed(current)
 }
 
 // compose makes the answer: the address to go to, and what is posted there; nil: the answer is in
