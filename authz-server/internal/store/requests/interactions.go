@@ -148,19 +148,19 @@ func (s *Interactions) DecideInteraction(
 		opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(s.now())))
 }
 
-// mostExtended is how long after its beginning an interaction can still be extended.
-const mostExtended = time.Hour
+// longestWait is how long an interaction can wait, however often it is extended.
+const longestWait = 90 * time.Minute
 
 // ExtendInteraction lets an interaction wait for at least another while, for a person who has to
-// read their mail first, but not for ever: one that began an hour ago stays as it is, as does one
-// that is spent, expired, another browser's, or waits longer anyway.
+// read their mail first, but not for ever: one that would wait for more than 90 minutes in all stays
+// as it is, as does one that is spent, expired, another browser's, or waits longer anyway.
 func (s *Interactions) ExtendInteraction(ctx context.Context, handle, browser string, while time.Duration) error {
 	now := s.now()
 	_, err := s.db.Exec(ctx, `UPDATE interactions SET expires_at = $1
 		WHERE handle_hash = $2 AND browser_hash = $3 AND spent_at = 0
 		AND expires_at > $4 AND expires_at < $1 AND created_at > $5`,
 		sqldb.Micros(now.Add(while)), opaque.Hash(handle), opaque.Hash(browser), sqldb.Micros(now),
-		sqldb.Micros(now.Add(-mostExtended)))
+		sqldb.Micros(now.Add(while-longestWait)))
 	return err
 }
 

@@ -60,9 +60,8 @@ func (s *Pushed) PushedRequest(ctx context.Context, uri string) (PushedRequest, 
 // expired, and its row went, while the person was at the pages. Of several calls one succeeds, the
 // others get ErrNotFound.
 func (s *Pushed) SpendPushedRequest(ctx context.Context, uri string) error {
-	// The name makes it single use, not the row. What was begun with it ends within the lifetime of
-	// an interaction.
-	err := s.usedIDs.UseID(ctx, "pushed", "", uri, s.now().Add(2*InteractionLifetime))
+	// The name makes it single use, not the row. What was begun with it has ended by then.
+	err := s.usedIDs.UseID(ctx, "pushed", "", uri, s.now().Add(longestWait))
 	if errors.Is(err, row.ErrExists) {
 		return row.ErrNotFound
 	}
