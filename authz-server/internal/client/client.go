@@ -177,6 +177,13 @@ func (c *Client) Sector() string {
 	return sector
 }
 
+// RedirectsToHostOf tells whether one of c's redirect URIs has the host of an http or https URI, on
+// whatever port.
+func (c *Client) RedirectsToHostOf(uri string) bool {
+	host := hostName(uri)
+	return host != "" && slices.ContainsFunc(c.RedirectURIs, func(one string) bool { return hostName(one) == host })
+}
+
 // Scopes are the words of c.Scope.
 func (c *Client) Scopes() []string { return strings.Fields(c.Scope) }
 

@@ -192,10 +192,14 @@ func (e *sectorError) Unwrap() []error {
 	return []error{e.error, e.cause}
 }
 
-// CheckSector reads the list at the sector_identifier_uri of a client that registers, if it has
-// one. So that nobody joins another's sector, the list must have all redirect URIs of the client
-// (OpenID Connect Core 1.0 §8.1). The error wraps a [*client.Error].
+// CheckSector keeps a client that registers out of the sectors of others. What is sent to redirect
+// URIs alone does that, if the list at its sector_identifier_uri has all of them (OpenID Connect Core
+// 1.0 §8.1); a logout token, which has the subject too, must go where they are. The error wraps a
+// [*client.Error].
 func (d *Clients) CheckSector(ctx context.Context, c *client.Client) error {
+	if c.SubjectType == client.SubjectPairwise && c.BackchannelLogoutURI != "" && !c.RedirectsToHostOf(c.BackchannelLogoutURI) {
+		return &client.Error{Code: client.InvalidMetadata, Field: "backchannel_logout_uri", Description: "must have the host of one of the redirect_uris beside pairwise subjects: a logout token has the subject of their sector"}
+	}
 	if c.SectorIdentifierURI == "" {
 		return nil
 	}

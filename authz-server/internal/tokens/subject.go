@@ -9,8 +9,8 @@ import (
 )
 
 // Subject is how a client knows a person: by their id, or, if it registered for pairwise subjects,
-// by a name that only clients of the same sector see (OIDC Core §8.1). Without the salt, nobody can
-// tell that two such names are one person's.
+// by a name that only clients of the same sector see (OIDC Core §8.1). Without the salt, the names do
+// not tell that they are one person's; sid and auth_time do, to clients that join theirs.
 func (i *Issuer) Subject(c *client.Client, userID string) string {
 	if c.SubjectType != client.SubjectPairwise {
 		return userID
