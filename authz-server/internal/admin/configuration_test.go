@@ -234,7 +234,7 @@ func TestARoleThatLosesAScopeIsOutOfTheTokensByIt(t *testing.T) {
 			storetest.OK(t, err)
 			storetest.OK(t, w.Store.Grants.CreateGrant(ctx, grants.Grant{ID: one.token, ClientID: "app", UserID: one.user.ID, SessionID: session.ID,
 				Scope: []string{one.scope}, Audience: []string{"x"}, AuthTime: w.Now, CreatedAt: w.Now, ExpiresAt: w.Now.Add(time.Hour)}, &c))
-			storetest.OK(t, w.Store.Grants.NoteStatus(ctx, one.token, grants.Note{Status: one.token, Expires: w.Now.Add(10 * time.Minute), Lifetime: 10 * time.Minute}))
+			storetest.OK(t, w.Store.Grants.NoteStatus(ctx, one.token, grants.Note{Status: one.token, Lifetime: 10 * time.Minute}))
 		}
 		revoked := func() (all []string) {
 			ended, err := w.Store.Grants.RevokedSince(ctx, time.Time{})

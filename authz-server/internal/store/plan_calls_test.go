@@ -190,7 +190,7 @@ func (s *planned) ofGrants() {
 	s.add("RevokeToken", func(ctx context.Context) error { return s.Grants.RevokeToken(ctx, "new", "", soon) })
 	s.add("RevokedSince", func(ctx context.Context) error { _, err := s.Grants.RevokedSince(ctx, soon); return err })
 	s.add("NoteStatus", func(ctx context.Context) error {
-		return s.Grants.NoteStatus(ctx, "g3", grants.Note{Status: "l1/1", Expires: soon, Lifetime: time.Minute})
+		return s.Grants.NoteStatus(ctx, "g3", grants.Note{Status: "l1/1", Lifetime: time.Minute})
 	})
 	s.add("Lease", func(ctx context.Context) error {
 		_, err := s.Statuses.Lease(ctx, statuses.Holder{ClientID: "c1"}, 16, soon, "new")

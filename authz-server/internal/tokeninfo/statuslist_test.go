@@ -294,3 +294,72 @@ func TestTokensOfTheImplicitFlowHaveAStatus(t *testing.T) {
 		t.Error("a token is valid after its code came twice")
 	}
 }
+
+// Programs that get a token for each thing that they do, and revoke it afterwards.
+func TestTokensThatAreRevokedOneByOneTakeNothingFromTheNext(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		rows := func(token string) int {
+			g, err := f.Store.Grants.Grant(t.Context(), strings.Split(claim(f, token, "jti"), ".")[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(g.Statuses)
+		}
+		revoke := func(a providertest.Answer) {
+			if f.Clock.Advance(time.Second); a.Status != http.StatusOK {
+				t.Fatalf("%d %s", a.Status, a.Body)
+			}
+		}
+		last := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+		for i := range 100 { // more than the row notes
+			if a := f.Userinfo(last.Access); a.Status != http.StatusOK {
+				t.Fatalf("token %d: %d %s", i, a.Status, a.Body)
+			}
+			revoke(f.PostAs("app", "/oauth2/revoke", url.Values{"token": {last.Access}}))
+			last = f.Tokens(f.Refresh(last.Refresh))
+		}
+		if n := rows(last.Access); n > 1600 {
+			t.Errorf("the row has %d bytes of statuses", n)
+		}
+		g, err := f.Store.Grants.Grant(t.Context(), strings.Split(claim(f, last.Access, "jti"), ".")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Store.Grants.RevokeGrant(t.Context(), g.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !f.Invalid(last.Access) {
+			t.Error("the last token does not end with its grant")
+		}
+
+		key := providertest.NewSigner(t, "k")
+		fapi := f.AddFAPIClient("fapi", key, nil)
+		kept := fapi.Redeem(fapi.Authorize(f.Browser().LogIn(f.User)).Parameter("code")).JSON(t)["refresh_token"].(string)
+		access := ""
+		for range 100 {
+			access, _ = fapi.Token(providertest.RefreshGrant(kept)).JSON(t)["access_token"].(string)
+			revoke(f.PostForm("/oauth2/revoke", providertest.Merge(url.Values{"token": {access}}, key.Assertion(f, "fapi"))))
+		}
+		if n := rows(access); n > 1600 {
+			t.Errorf("the row of a client that keeps its refresh token has %d bytes of statuses", n)
+		}
+	})
+}
+
+// A period of the row does not last so long that there is no place left to share, whenever tokens are
+// issued.
+func TestTheRowOfAGrantThatIsUsedAllTheTimeStaysSmall(t *testing.T) {
+	t.Parallel()
+	providertest.Each(t, func(t *testing.T, f *providertest.Fixture) {
+		last := f.Tokens(f.Redeem(f.Browser().LogIn(f.User).Code()))
+		id := strings.Split(claim(f, last.Access, "jti"), ".")[0]
+		for i := range 250 {
+			f.Clock.Advance(7 * time.Second)
+			last = f.Tokens(f.Refresh(last.Refresh))
+			if g, err := f.Store.Grants.Grant(t.Context(), id); err != nil || len(g.Statuses) > 1600 {
+				t.Fatalf("after %d refreshes the row has %d bytes of statuses, %v", i, len(g.Statuses), err)
+			}
+		}
+	})
+}

@@ -145,14 +145,21 @@ func (i *Issuer) Own(ctx context.Context, session *accounts.Session, want Access
 // itself. The caller gives the note to the write that spends what the token is issued for, so that
 // the token ends with the grant.
 func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (token string, note grants.Note, err error) {
-	place, noted := i.shared(c, g)
-	if !noted || len(g.Statuses) < maxStatuses {
+	var place status.Ref
+	var drops string
+	shares := len(g.Statuses) >= maxStatuses
+	if shares {
+		if place, drops, shares, err = i.share(ctx, c, g); err != nil {
+			return "", note, err
+		}
+	}
+	if !shares {
 		if want.Place != nil {
 			place = want.Place.ref
 		} else if place, err = i.nextPlace(ctx, c); err != nil {
 			return "", note, err
 		}
-		note = i.note(c, g, place)
+		note = i.note(c, g, place, drops)
 	}
 	token, err = i.access(ctx, c, g, want, place)
 	return token, note, err
@@ -163,20 +170,15 @@ func (i *Issuer) Access(ctx context.Context, c *client.Client, g *grants.Grant, 
 // place in the status lists for a while, and only a new place is noted. The error is
 // oauth.InvalidGrant if the grant has just ended.
 func (i *Issuer) AccessAgain(ctx context.Context, c *client.Client, g *grants.Grant, want AccessSpec) (string, error) {
-	place, ok := i.shared(c, g)
-	if ok { // the client may have revoked the token that had it
-		revoked, err := i.status.Revoked(ctx, place)
-		if err != nil {
-			return "", err
-		}
-		ok = !revoked
+	place, drops, ok, err := i.share(ctx, c, g)
+	if err != nil {
+		return "", err
 	}
 	if !ok {
-		var err error
 		if place, err = i.nextPlace(ctx, c); err != nil {
 			return "", err
 		}
-		if err := i.Note(ctx, g, i.note(c, g, place)); err != nil {
+		if err := i.Note(ctx, g, i.note(c, g, place, drops)); err != nil {
 			return "", err
 		}
 	}

@@ -61,13 +61,16 @@ func (i *Issuer) claim(ref status.Ref) *Status {
 // share a place.
 const maxStatuses = 1500
 
-// note is what the grant's row is told of a token of a client with this place. Tokens may share the
-// place for as long as a token lives (see shared), and the last of them expires that much later.
-func (i *Issuer) note(c *client.Client, g *grants.Grant, ref status.Ref) grants.Note {
-	return grants.Note{
-		Status:  ref.String() + ownerTag(c, g),
-		Expires: i.now().Add(2 * i.Lifetimes.AccessToken), Lifetime: i.Lifetimes.AccessToken,
-	}
+// mostStatuses is the length from which a client gets no token that does not share a place: it revokes
+// all its tokens, and asks for many at once.
+const mostStatuses = 4 * maxStatuses
+
+var errManyRevoked = oauth.TemporarilyUnavailable.Because("too many tokens of this grant were revoked one by one; ask again in some minutes, or revoke the grant")
+
+// note is what the grant's row is told of a token of a client with this place, and that it need not
+// have another any more.
+func (i *Issuer) note(c *client.Client, g *grants.Grant, ref status.Ref, drops string) grants.Note {
+	return grants.Note{Status: ref.String() + ownerTag(c, g), Lifetime: i.Lifetimes.AccessToken, Drops: drops}
 }
 
 // ownerTag marks statuses of tokens that another client than the grant's holds, by exchange, and of
@@ -78,6 +81,22 @@ func ownerTag(c *client.Client, g *grants.Grant) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", c.Epoch, g.Epoch, c.ID))
 	return ";" + base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// share is the place that a token can share with the last one of the client's. If it is revoked, all
+// tokens that had it are: none is to share it, and drops is what the row need not have any more.
+func (i *Issuer) share(ctx context.Context, c *client.Client, g *grants.Grant) (ref status.Ref, drops string, ok bool, err error) {
+	if ref, ok = i.shared(c, g); !ok {
+		return ref, "", false, nil
+	}
+	revoked, err := i.status.Revoked(ctx, ref)
+	switch {
+	case err != nil || !revoked:
+		return ref, "", err == nil, err
+	case len(g.Statuses) >= mostStatuses:
+		return ref, "", false, errManyRevoked
+	}
+	return ref, ref.String() + ownerTag(c, g), false, nil
 }
 
 // shared is the place of the last token of the grant that the client got in this period, if there

@@ -18,32 +18,44 @@ import (
 type Note struct {
 	// Status is the token's place in a status list; package tokens knows its form. It has no spaces.
 	Status string
-	// Expires is when the token expires, and Lifetime how long an access token lives at most.
-	Expires  time.Time
+	// Lifetime is how long an access token lives at most. Until a row's period is over, other tokens
+	// may be issued with the same place.
 	Lifetime time.Duration
+	// Drops is the status of tokens that are all revoked, which the row need not have any more. Empty:
+	// none.
+	Drops string
 }
 
 // noteStatus is the assignments that add a Note to a grant's row: $1 is the time, and the note's
-// args are $first and the two after it. A row has the statuses of two periods that are each as long
-// as a token's life: nothing need be read to forget what has expired. A period also lasts until all
-// tokens from before it have expired, which may have been given a longer life than tokens get now.
+// args are $first and the three after it. A row has the statuses of two periods that are each as
+// long as a token's life: nothing need be read to forget what has expired. The tokens of a period
+// have expired two lives after it began, because that long a place can be shared, and then the one
+// after the next begins. A period lasts longer if tokens from before it do, which may have been
+// given a longer life than tokens get now; nothing is shared from then on.
 func noteStatus(first int) string {
 	const turned = `statuses_since <= $a AND statuses_before_until <= $1`
-	return strings.NewReplacer("$a", place(first), "$b", place(first+1), "$c", place(first+2)).Replace(
+	const until = `CASE WHEN ` + turned + ` THEN $c
+			WHEN statuses_since > $a THEN statuses_since + $c - $1 ELSE $c - ($1 - $a) END`
+	return strings.NewReplacer("$a", "CAST("+place(first)+" AS BIGINT)", "$b", "CAST("+place(first+1)+" AS TEXT)",
+		"$c", "CAST("+place(first+2)+" AS BIGINT)", "$d", "CAST("+place(first+3)+" AS TEXT)").Replace(
 		`statuses_before = CASE WHEN ` + turned + ` THEN statuses ELSE statuses_before END,
 		statuses_before_until = CASE WHEN ` + turned + ` THEN statuses_until ELSE statuses_before_until END,
-		statuses = CASE WHEN ` + turned + ` THEN CAST($b AS TEXT) ELSE statuses || CAST($b AS TEXT) END,
+		statuses = CASE WHEN ` + turned + ` THEN $b ELSE replace(statuses, $d, '') || $b END,
 		statuses_since = CASE WHEN ` + turned + ` THEN $1 ELSE statuses_since END,
-		statuses_until = CASE WHEN statuses_until < $c THEN $c ELSE statuses_until END`)
+		statuses_until = CASE WHEN statuses_until < ` + until + ` THEN ` + until + ` ELSE statuses_until END`)
 }
 
 func place(n int) string { return "$" + strconv.Itoa(n) }
 
 func (n Note) args(now time.Time) []any {
 	if n.Status == "" {
-		return []any{int64(-1), "", int64(0)}
+		return []any{int64(-1), "", int64(0), ""}
 	}
-	return []any{sqldb.Micros(now.Add(-n.Lifetime)), n.Status + " ", sqldb.Micros(n.Expires)}
+	drops := n.Drops
+	if drops != "" {
+		drops += " "
+	}
+	return []any{sqldb.Micros(now.Add(-n.Lifetime)), n.Status + " ", sqldb.Micros(now.Add(2 * n.Lifetime)), drops}
 }
 
 // NoteStatus adds a note to a live grant. ErrNotFound: it is over, or its client was removed or

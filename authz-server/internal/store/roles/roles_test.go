@@ -69,7 +69,7 @@ func grant(t *testing.T, w *storetest.World, session accounts.Session, id string
 
 func note(t *testing.T, w *storetest.World, id, status string) {
 	t.Helper()
-	storetest.OK(t, w.Grants.NoteStatus(t.Context(), id, grants.Note{Status: status, Expires: w.Now.Add(10 * time.Minute), Lifetime: 10 * time.Minute}))
+	storetest.OK(t, w.Grants.NoteStatus(t.Context(), id, grants.Note{Status: status, Lifetime: 10 * time.Minute}))
 }
 
 // revoked tells whether a noted token is revoked.
