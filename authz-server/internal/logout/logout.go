@@ -31,7 +31,7 @@ var parameters = []string{"id_token_hint", "client_id", "post_logout_redirect_ur
 
 // request is a request to log out that was read and checked (OIDC RP-Initiated Logout §2).
 type request struct {
-	hint     *tokens.IDClaims // nil: no id_token_hint
+	hint     *tokens.IDClaims // nil: no id_token_hint, or one of a client that is gone
 	client   *client.Client   // who asks; nil: unknown
 	redirect string           // where to go afterwards; empty: nowhere
 }
@@ -155,6 +155,8 @@ func (e *Endpoint) readRequest(ctx context.Context, form url.Values) (request, e
 		}
 		if err == nil {
 			asked.client = &found
+		} else {
+			asked.hint = nil // what a client kept that is disabled or gone ends no session
 		}
 	}
 	if uri == "" {
