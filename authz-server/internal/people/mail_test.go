@@ -34,6 +34,7 @@ func TestASignupAndAForgottenPasswordInABrowser(t *testing.T) {
 
 	b.Open(at + "/login?confirm=yes")
 	b.Click("#forgot")
+	b.Visible("#send") // the log-in page has #email too
 	b.Fill("#email", "mina@example.org")
 	b.Click("#send")
 	b.Visible("#code")
