@@ -82,11 +82,11 @@ func (c *Recovery) FinishReset(r *http.Request, m accounts.Mailed, hash, browser
 			if crowned, err := c.Store.Roles.Administers(ctx, user.ID); err != nil || crowned {
 				return cmp.Or(err, store.ErrNotFound)
 			}
-			if err := c.takeOver(ctx, user); err != nil {
+			user.EmailVerified = true
+			if err := c.reset(ctx, r, user, hash, browser); err != nil {
 				return err
 			}
-			user.EmailVerified = true
-			return c.reset(ctx, r, user, hash, browser)
+			return c.takeOver(ctx, user)
 		})
 	})
 	if errors.Is(err, store.ErrLastAdministrator) { // by a group that became one of administrators this very moment
@@ -106,7 +106,8 @@ func (c *Recovery) reset(ctx context.Context, r *http.Request, user accounts.Use
 	return c.Notices.Note(ctx, r, user, notices.PasswordReset, "")
 }
 
-// takeOver removes what a stranger may have planted in an account, whose address is proved now.
+// takeOver removes what a stranger may have planted in an account, whose address is proved now. The
+// account has its new password already: the stranger's last passkey would stay otherwise.
 func (c *Recovery) takeOver(ctx context.Context, user accounts.User) error {
 	passkeys, err := c.Store.Passkeys.Passkeys(ctx, user.ID)
 	if err != nil {

@@ -208,6 +208,30 @@ func TestAResetOfAnAccountThatNobodyVerifiedRemovesWhatAStrangerPlanted(t *testi
 	})
 }
 
+// A passkey that is the stranger's only way in is no last way in that would have to stay.
+func TestAResetTakesOverAnAccountThatHasAPasskeyAlone(t *testing.T) {
+	t.Parallel()
+	peopletest.EachWithMail(t, func(t *testing.T, s *peopletest.Site) {
+		user, err := s.Store.Users.CreateUser(t.Context(), accounts.User{Email: mina, Name: "A stranger"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		planted := accounts.Passkey{UserID: user.ID, CredentialID: []byte("c"), PublicKey: []byte("k"), Name: "P"}
+		if _, err := s.Store.Passkeys.AddPasskey(t.Context(), planted); err != nil {
+			t.Fatal(err)
+		}
+		b := s.Browser()
+		forgot(t, b, mina)
+		follow(t, b, s.Mail.Last(t, mina))
+		b.Post("/reset", "password", phrase).WantRedirect(t, "/login")
+		now, _ := account(t, s, mina)
+		if passkeys, err := s.Store.Passkeys.Passkeys(t.Context(), user.ID); err != nil || len(passkeys) > 0 || now.Passkey || !now.EmailVerified {
+			t.Errorf("%d passkeys, %+v, %v", len(passkeys), now, err)
+		}
+		b.Post("/login", "email", mina, "password", phrase).WantRedirect(t, "/account")
+	})
+}
+
 // Whoever signs up with the address of an account, verified or not, gets nothing of it.
 func TestASignupDoesNotTakeOverAnAccount(t *testing.T) {
 	t.Parallel()
