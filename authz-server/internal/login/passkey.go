@@ -43,11 +43,8 @@ func (l *Login) passkeyRoutes(r *mux.Router) {
 // prover is who uses a passkey, and what for.
 type prover struct {
 	arrival.Arrival
-	user  *accounts.User // who it has to be; nil: whoever has a passkey
-	proof proofs.Proof   // what was proved before in this log-in
-
-	// with spends what was proved before, in the transaction of the log-in; nil: nothing was.
-	with func(ctx context.Context) error
+	user    *accounts.User // who it has to be; nil: whoever has a passkey
+	pending *debtor        // whose log-in it completes; nil: nothing was proved before
 }
 
 // prover finds out who uses a passkey on /login, or on /login/verify, and returns r in the language
@@ -73,7 +70,7 @@ func (l *Login) prover(r *http.Request, verify bool) (p prover, with *http.Reque
 			return p, r, err
 		}
 		if p.user = &who.user; who.session == nil {
-			p.proof, p.with = who.proof, func(ctx context.Context) error { return l.Sessions.EndLogin(ctx, r) }
+			p.pending = &who
 		}
 	case p.Confirm:
 		current, err := l.Sessions.Session(r)
@@ -163,8 +160,12 @@ func (l *Login) provePasskey(w http.ResponseWriter, r *http.Request, p prover, a
 	if err != nil {
 		return err
 	}
-	proof := append(slices.Clone(p.proof), passkeys.Proof(used)...)
-	return l.Sessions.Open(w, r, session.Opening{User: user, Proof: proof, With: p.with})
+	o := session.Opening{User: user, Proof: passkeys.Proof(used)}
+	if p.pending == nil {
+		return l.Sessions.Open(w, r, o)
+	}
+	o.Proof = append(slices.Clone(p.pending.proof), o.Proof...)
+	return l.settle(w, r, *p.pending, o)
 }
 
 // tellOfClone tells the person that a copy of their passkey may exist.

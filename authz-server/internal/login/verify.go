@@ -214,13 +214,38 @@ func (l *Login) complete(w http.ResponseWriter, r *http.Request, who debtor, spe
 	if who.session != nil {
 		return l.Sessions.Raise(w, r, who.session, proofs.WithCode(who.session.AMR), spend)
 	}
-	return l.Sessions.Open(w, r, session.Opening{
-		User: who.user, Proof: proofs.WithCode(who.proof), Trust: r.PostForm.Has("trust"), From: who.from,
-		With: func(ctx context.Context) error {
-			if err := l.Sessions.EndLogin(ctx, r); err != nil {
+	return l.settle(w, r, who, session.Opening{User: who.user, Proof: proofs.WithCode(who.proof), Trust: r.PostForm.Has("trust"), With: spend})
+}
+
+// settle completes the pending log-in of who. If it began at an upstream, the person still has to log
+// in there. Errors are those of [session.Sessions.Open]; with [store.ErrNotFound], nothing is pending
+// any more.
+func (l *Login) settle(w http.ResponseWriter, r *http.Request, who debtor, o session.Opening) error {
+	with := o.With
+	o.From, o.With = who.from, func(ctx context.Context) error {
+		if err := l.Sessions.EndLogin(ctx, r); err != nil {
+			return err
+		}
+		if who.from != nil {
+			identity, err := l.Store.Upstreams.Identity(ctx, who.from.Upstream, who.from.Issuer, who.from.Subject)
+			if err != nil {
 				return err
 			}
-			return spend(ctx)
-		},
-	})
+			identity.UserID = who.user.ID // it may be another person's by now
+			if err := l.Store.Upstreams.NoteUse(ctx, identity); err != nil {
+				return err
+			}
+		}
+		if with != nil {
+			return with(ctx)
+		}
+		return nil
+	}
+	err := l.Sessions.Open(w, r, o)
+	if errors.Is(err, store.ErrNotFound) {
+		if ended := l.Sessions.EndLogin(r.Context(), r); ended != nil && !errors.Is(ended, store.ErrNotFound) {
+			return ended
+		}
+	}
+	return err
 }

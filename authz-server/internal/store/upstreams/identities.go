@@ -83,11 +83,12 @@ func (s *Upstreams) Link(ctx context.Context, i Identity) (Identity, error) {
 }
 
 // NoteUse notes a log-in by an identity, whose label may be another by now. ErrNotFound: the person
-// does not have it any more, or the upstream was disabled. Call it in the transaction of the
-// log-in.
+// does not have it any more, or the upstream was disabled, or made another provider. Call it in the
+// transaction of the log-in.
 func (s *Upstreams) NoteUse(ctx context.Context, i Identity) error {
 	return row.Changed(s.db.Exec(ctx, `UPDATE identities SET used_at = $1, label = $2 WHERE id = $3 AND user_id = $4
-		AND EXISTS (SELECT 1 FROM upstreams u WHERE u.name = identities.upstream AND NOT u.disabled)`,
+		AND EXISTS (SELECT 1 FROM upstreams u WHERE u.name = identities.upstream AND NOT u.disabled
+			AND (u.issuer = '' OR u.issuer = identities.issuer))`,
 		sqldb.Micros(s.now()), i.Label, i.ID, i.UserID))
 }
 
