@@ -162,6 +162,43 @@ func TestNoAnswerButAnAcceptanceEndsAnEvent(t *testing.T) {
 	}
 }
 
+// A stream whose client may have none any more waits longer each time, as that of a receiver which is
+// down.
+func TestAClientThatMayHaveNoStreamIsTriedLessAndLess(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.addReceiver("security", nil)
+		w.create(w.token("security", "ssf.manage"), w.push(streams.TokenClaimsChange))
+		w.receiver.answers(http.StatusInternalServerError, "")
+		w.name(w.User.ID, 0)
+		w.deliver() // it waits for the receiver from now on
+		w.receiver.answers(0, "")
+		c, err := w.Store.Clients.Client(t.Context(), "security")
+		ok(t, err)
+		c.Scope = "openid"
+		ok(t, w.Store.Clients.UpdateClient(t.Context(), c))
+		tries := func() (n int64) {
+			for range 60 {
+				w.deliver()
+				stream, err := w.Store.Streams.StreamOf(t.Context(), "security")
+				ok(t, err)
+				n = stream.Attempts
+				w.Clock.Advance(2 * time.Second)
+			}
+			return n
+		}
+		if n := tries(); n < 3 || n > 10 {
+			t.Errorf("%d tries within two minutes", n)
+		}
+		c, err = w.Store.Clients.Client(t.Context(), "security")
+		ok(t, err)
+		c.Scope = "ssf.read ssf.manage"
+		ok(t, w.Store.Clients.UpdateClient(t.Context(), c))
+		w.Clock.Advance(10 * time.Minute)
+		w.deliver()
+		inOrder(t, w.take(), []string{w.User.ID}, 1)
+	})
+}
+
 // In production nobody can have events pushed into the server's own network, whatever a name
 // resolves to at the moment.
 func TestNoEventIsPushedIntoTheServersOwnNetwork(t *testing.T) {

@@ -110,8 +110,8 @@ func (t *Transmitter) push(ctx context.Context, stop <-chan struct{}, id string,
 
 func (t *Transmitter) pushAll(ctx context.Context, stop <-chan struct{}, id string) (stream streams.Stream, sent int, err error) {
 	began := time.Now()
-	if err := t.mayPush(ctx, id); err != nil {
-		return streams.Stream{}, 0, err
+	if stream, err = t.mayPush(ctx, id); err != nil {
+		return stream, 0, err
 	}
 	for time.Since(began) < leaveAfter {
 		// It is read again each time: it may be paused, or have another endpoint.
@@ -141,17 +141,17 @@ func (t *Transmitter) pushAll(ctx context.Context, stop <-chan struct{}, id stri
 	return stream, sent, nil
 }
 
-// mayPush makes sure that the client of a stream may still have one.
-func (t *Transmitter) mayPush(ctx context.Context, id string) error {
+// mayPush returns a stream, and makes sure that its client may still have one.
+func (t *Transmitter) mayPush(ctx context.Context, id string) (streams.Stream, error) {
 	stream, err := t.Store.Streams.Stream(ctx, id)
 	if err != nil || stream.Own() {
-		return err
+		return stream, err
 	}
 	c, err := t.Store.Clients.Client(ctx, stream.ClientID)
 	if err == nil && !MayReceive(&c) {
 		err = errors.New("the client has no scope of streams any more")
 	}
-	return err
+	return stream, err
 }
 
 // pushSome pushes sets of different subjects at the same time. The error says that the receiver
