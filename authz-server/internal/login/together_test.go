@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 )
 
@@ -152,4 +153,26 @@ func TestPasswordAndCodeLogInOnce(t *testing.T) {
 			t.Errorf("%d of 4 at once logged in with one code", in.Load())
 		}
 	})
+}
+
+// An operator who forgives an account's tries forgives these too.
+func TestWhatIsForgivenIncludesPasswordsBesideACode(t *testing.T) {
+	t.Parallel()
+	s := peopletest.New(t)
+	app, _ := careful(t, s)
+	b := useUp(t, s, mina)
+	code := app.Next()
+	for range 5 {
+		b.Post("/login", "email", mina, "password", wrong, "otp", code).Want(t, http.StatusUnprocessableEntity, notBoth)
+	}
+	user, err := s.Store.Users.UserByEmail(t.Context(), mina)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range throttle.OfAccount(user, nil) {
+		if _, err := s.Store.Attempts.ForgetAttempts(t.Context(), one.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Post("/login", "email", mina, "password", peopletest.Password, "otp", code).WantRedirect(t, "/account")
 }

@@ -39,6 +39,7 @@ func mailbox(email string) string {
 const (
 	accountTries      = "account:"
 	knownBrowser      = " browser:"
+	besideCode        = "password-beside-code:"
 	letterTo          = "letter-to "
 	mailedCodes       = "mailed-code:"
 	secondStepTries   = "second-step:"
@@ -64,6 +65,7 @@ func OfAccount(user accounts.User, browsers []string) []Subject {
 		all = append(all, Subject{What: "log-ins in a known browser", Name: tries + knownBrowser + id})
 	}
 	return append(all,
+		Subject{What: "log-ins with a code", Name: besideCode + user.ID},
 		Subject{What: "second steps", Name: secondStepTries + user.ID},
 		Subject{What: "second steps of a day", Name: secondStepTries + user.ID + withinDay},
 		Subject{What: "second steps in known browsers", Name: secondStepKnown + user.ID},
@@ -92,7 +94,7 @@ func OfSender(addr netip.Addr) (all []Subject) {
 // WhatOf says what is counted under a subject of the tries, as [Subject.What] does.
 func WhatOf(subject string) string {
 	for _, one := range []struct{ begins, what string }{
-		{accountTries, "log-ins"}, {secondStepTries, "second steps"}, {secondStepKnown, "second steps in known browsers"},
+		{accountTries, "log-ins"}, {besideCode, "log-ins with a code"}, {secondStepTries, "second steps"}, {secondStepKnown, "second steps in known browsers"},
 		{mailedCodes, "codes of letters"}, {addressTries + " ", "log-ins"}, {mailedTries + " ", "codes and links of letters"},
 		{deviceTries + " ", "codes of devices"}, {secondStepSenders + " ", "second steps"}, {invitationTries + " ", "invitations"},
 		{passkeyTries + " ", "passkeys"}, {"session:", "present passwords"}, {"device:", "codes of devices"},

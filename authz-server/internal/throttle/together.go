@@ -16,5 +16,5 @@ func (t *Throttle) Together(ctx context.Context, r *http.Request) (Tries, error)
 // PasswordBesideCode takes the right to check one password of the person whose code was right.
 // Errors: as of LogIn.
 func (t *Throttle) PasswordBesideCode(ctx context.Context, userID string) (Tries, error) {
-	return t.reserve(ctx, "log-in with a code", limited{name: "password-beside-code:" + userID, limit: t.limits.Account})
+	return t.reserve(ctx, "log-in with a code", limited{name: besideCode + userID, limit: t.limits.Account})
 }
