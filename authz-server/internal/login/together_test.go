@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
-	"github.com/maru-auth/maru/authz-server/internal/throttle"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
+	"github.com/maru-auth/maru/authz-server/internal/throttle"
 )
 
 const mina = "mina@example.org"
