@@ -172,6 +172,30 @@ func TestADeletionIsToldByMail(t *testing.T) {
 	}
 }
 
+func TestAdministratorsAreToldOfOneWhoKeepsTheirAccount(t *testing.T) {
+	t.Parallel()
+	peopletest.EachWithMail(t, func(t *testing.T, s *peopletest.Site) {
+		ctx := t.Context()
+		for _, email := range []string{"mina@example.org", "other@example.org"} {
+			user := s.Person(email)
+			if err := errors.Join(s.Store.Users.SetVerified(ctx, user.ID), s.Store.Roles.Give(ctx, user.ID, roles.Admin)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := s.Browser()
+		b.LogIn("mina@example.org")
+		b.Post("/account/data", "do", "delete", "posts", "keep").Want(t, http.StatusOK)
+		b.Post("/login", "email", "mina@example.org", "password", peopletest.Password)
+		if n := len(s.Mail.To("other@example.org")); n != 0 {
+			t.Errorf("%d letters before", n)
+		}
+		b.Post("/restore", "decision", "keep")
+		if told, ok := s.Mail.Last(t, "other@example.org").Letter.(mail.NewAdministrator); !ok || told.Account != "mina@example.org" {
+			t.Errorf("%+v", told)
+		}
+	})
+}
+
 func TestAnAccountThatWaitsToBeDeletedCanBeKeptAndNothingElse(t *testing.T) {
 	t.Parallel()
 	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {

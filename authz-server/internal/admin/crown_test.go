@@ -91,7 +91,6 @@ func TestWhoBecomesAnAdministratorIsLoggedOutAndTold(t *testing.T) {
 	})
 }
 
-// Whoever had a client's secret may have turned the client's events to an address of theirs.
 // A person who gives themselves a friend among the administrators is seen by the others.
 func TestAdministratorsAreToldOfAnother(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
@@ -156,6 +155,60 @@ func TestAdministratorsAreToldOfAnother(t *testing.T) {
 	})
 }
 
+// An account that was put aside is as good a way in as a new one, and nobody looks at it.
+func TestAdministratorsAreToldOfOneWhoIsBack(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		letters := &told{}
+		w.Admin.Notices.Mail = letters
+		proved := func(email string) string {
+			t.Helper()
+			user, err := w.Users.CreateUser(ctx, accounts.User{Email: email, EmailVerified: true, Name: "N", PasswordHash: "x"})
+			storetest.OK(t, err)
+			return user.ID
+		}
+		storetest.OK(t, w.GiveRole(ctx, w.root, proved("other@example.com"), roles.Admin, ""))
+		crew, err := w.CreateGroup(ctx, w.root, "Crew", "", "")
+		storetest.OK(t, err)
+		storetest.OK(t, w.GiveGroup(ctx, w.root, crew.ID, roles.Admin, ""))
+		direct, member, nobody := proved("direct@example.com"), proved("member@example.com"), proved("nobody@example.com")
+		storetest.OK(t, w.GiveRole(ctx, w.root, direct, roles.Admin, ""))
+		storetest.OK(t, w.Join(ctx, w.root, crew.ID, member, ""))
+
+		disable := func(id string) error { return w.DisablePerson(ctx, w.root, id, "") }
+		enable := func(id string) error { return w.EnablePerson(ctx, w.root, id, "") }
+		deleted := func(id string) error {
+			_, err := w.DeletePerson(ctx, w.root, id, admin.DeletionWish{}, "")
+			return err
+		}
+		keep := func(id string) error { return w.KeepPerson(ctx, w.root, id, "") }
+		for _, one := range []struct {
+			name  string
+			id    string
+			steps []func(id string) error // the last of which is told, or not
+			told  bool
+		}{
+			{"enabled", direct, []func(string) error{disable, enable}, true},
+			{"kept", direct, []func(string) error{deleted, keep}, true},
+			{"enabled, by a group", member, []func(string) error{disable, enable}, true},
+			{"kept, but disabled", direct, []func(string) error{disable, deleted, keep}, false},
+			{"enabled then", direct, []func(string) error{enable}, true},
+			{"enabled, but to be deleted", direct, []func(string) error{disable, deleted, enable}, false},
+			{"kept then", direct, []func(string) error{keep}, true},
+			{"enabled, though it was", direct, []func(string) error{enable}, false},
+			{"no administrator", nobody, []func(string) error{disable, enable, deleted, keep}, false},
+		} {
+			for _, step := range one.steps {
+				letters.of, letters.to = nil, nil
+				storetest.OK(t, step(one.id))
+			}
+			if slices.Contains(letters.to, "other@example.com") != one.told {
+				t.Errorf("%s: %v were told of %+v", one.name, letters.to, letters.of)
+			}
+		}
+	})
+}
+
 // told keeps the letters about new administrators.
 type told struct {
 	to []string
@@ -170,6 +223,7 @@ func (i *told) Queue(_ context.Context, to mail.To, letter mail.Letter) error {
 	return nil
 }
 
+// Whoever had a client's secret may have turned the client's events to an address of theirs.
 func TestAStreamOfACompromisedClientWaits(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

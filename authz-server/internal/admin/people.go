@@ -291,12 +291,17 @@ func (a *Admin) DisablePerson(ctx context.Context, actor Actor, id, reason strin
 	})
 }
 
-// EnablePerson opens a closed account again.
+// EnablePerson opens a closed account again. If it is an administrator's, the others are told.
 func (a *Admin) EnablePerson(ctx context.Context, actor Actor, id, reason string) error {
 	do := provisioning(actor, Change)
 	return a.onPerson(ctx, actor, do, id, reason, func(ctx context.Context, user accounts.User) error {
 		if err := a.Store.Users.SetDisabled(ctx, id, false); err != nil {
 			return err
+		}
+		if user.Disabled {
+			if err := a.Notices.Reopened(ctx, id); err != nil {
+				return err
+			}
 		}
 		return a.note(ctx, audit.UserEnabled, user, nil)
 	})
@@ -466,10 +471,14 @@ func (a *Admin) DeletePerson(
 	return at, err
 }
 
-// KeepPerson keeps an account that waits to be deleted. [store.ErrNotFound]: it does not wait.
+// KeepPerson keeps an account that waits to be deleted. If it is an administrator's, the others are told.
+// [store.ErrNotFound]: it does not wait.
 func (a *Admin) KeepPerson(ctx context.Context, actor Actor, id, reason string) error {
 	return a.onPerson(ctx, actor, Change, id, reason, func(ctx context.Context, user accounts.User) error {
 		if err := a.Store.Users.CancelDeletion(ctx, id); err != nil {
+			return err
+		}
+		if err := a.Notices.Reopened(ctx, id); err != nil {
 			return err
 		}
 		return a.tell(ctx, actor, user, notices.DeletionCancelled, "")

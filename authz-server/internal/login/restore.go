@@ -39,6 +39,9 @@ func (l *Login) postRestore(w http.ResponseWriter, r *http.Request) {
 			if err := l.Store.Users.CancelDeletion(ctx, current.UserID); err != nil {
 				return err
 			}
+			if err := l.Notices.Reopened(ctx, current.UserID); err != nil {
+				return err
+			}
 			return l.Notices.Note(ctx, r, current.User, notices.DeletionCancelled, "")
 		})
 		if errors.Is(err, store.ErrNotFound) { // a second click

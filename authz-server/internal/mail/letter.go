@@ -143,7 +143,7 @@ func (l SecurityChange) content(t *messages.Language, links links) content {
 	}
 }
 
-// NewAdministrator tells an administrator that somebody else has become one too.
+// NewAdministrator tells an administrator that somebody else has become one too, or is one again.
 type NewAdministrator struct {
 	Account string // its address
 	At      time.Time

@@ -126,8 +126,8 @@ var mailEnglish = Mail{
 	NewAdministrator: Request{
 		Notice: Notice{
 			Subject: "{brand} has a new administrator",
-			Text:    "The account below has become an administrator of {brand}. It can change people, applications and settings from now on. We tell you because you are an administrator.",
-			NotYou:  "If none of you meant this, take the role away at once. The audit log says how the account got it.",
+			Text:    "The account below has become an administrator of {brand}, or was one and can be used again. It can change people, applications and settings from now on. We tell you because you are an administrator.",
+			NotYou:  "If none of you meant this, take the role away at once. The audit log says how it came about.",
 		},
 		Button: "Open the administration",
 	},

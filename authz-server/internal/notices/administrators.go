@@ -15,11 +15,28 @@ const (
 	crownings = 20 // of which they are told within an hour; more of them tell nobody anything new
 )
 
+// Reopened is [Notices.TellAdministrators] for an account that was closed or waited to be deleted, if its
+// person can administer the server again now. Call it in the transaction that opens the account.
+func (n *Notices) Reopened(ctx context.Context, id string) error {
+	if !n.writes() {
+		return nil
+	}
+	user, err := n.Store.Users.User(ctx, id)
+	if err != nil || user.Disabled || !user.DeleteAt.IsZero() {
+		return err
+	}
+	administers, err := n.Store.Roles.Administers(ctx, id)
+	if err != nil || !administers {
+		return err
+	}
+	return n.TellAdministrators(ctx, user)
+}
+
 // TellAdministrators writes to the administrators there are that somebody has become one, who is not
 // among those. [Notices.Note] does so by itself; call it for an account that is an administrator's from
 // the beginning, in the transaction that makes it. Only confirmed addresses get a letter.
 func (n *Notices) TellAdministrators(ctx context.Context, crowned accounts.User) error {
-	if n == nil || n.Mail == nil || !n.Mail.Enabled() {
+	if !n.writes() {
 		return nil
 	}
 	few, err := n.few(ctx, "letters-to-administrators", crownings)

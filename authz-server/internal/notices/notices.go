@@ -120,10 +120,13 @@ var changes = map[Kind]messages.Change{
 // cause, whose changes are refused then.
 const lettersOf = 30
 
+// writes tells whether this server sends letters.
+func (n *Notices) writes() bool { return n != nil && n.Mail != nil && n.Mail.Enabled() }
+
 // write sends the letter about an event, if there is one. An address that nobody has proved to be
 // theirs gets none: it can be a stranger's, whom the account's person would have us write to.
 func (n *Notices) write(ctx context.Context, user accounts.User, what Kind, e accounts.Event) error {
-	if n.Mail == nil || !n.Mail.Enabled() {
+	if !n.writes() {
 		return nil
 	}
 	if what == BecameAdministrator {
