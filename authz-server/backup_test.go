@@ -107,7 +107,7 @@ func TestARestoredServerKnowsNothingOfWhoWasLoggedIn(t *testing.T) {
 	}
 	_, cookie, err := s.Sessions.CreateSession(t.Context(), accounts.Session{UserID: user.ID}, user.PasswordHash)
 	if err == nil {
-		err = s.Pending.BeginLogin(t.Context(), "a browser", user, []string{"pwd"}, "")
+		err = s.Pending.BeginLogin(t.Context(), "a browser", user, []string{"pwd"}, nil)
 	}
 	if err == nil {
 		err = s.Passkeys.BeginCeremony(t.Context(), accounts.Ceremony{Challenge: "challenge", Browser: "a browser", Purpose: "login"})

@@ -103,7 +103,7 @@ var rules = []rule{
 	// The rooms of the store: what ends something knows what ends with it, never the other way
 	// round.
 	authz("store", "opaque store/...", "internal/sqldb"),
-	authz("store/accounts", "opaque store/grants store/outbox store/roles store/streams store/internal/external store/internal/row", "internal/sqldb"),
+	authz("store/accounts", "opaque store/grants store/outbox store/roles store/streams store/upstreams store/internal/external store/internal/row", "internal/sqldb"),
 	authz("store/roles", "store/grants store/streams store/internal/external store/internal/row", "internal/sqldb"),
 	authz("store/auditlog", "", "internal/sqldb"),
 	authz("store/streams", "store/internal/row", "internal/sqldb"),

@@ -77,11 +77,7 @@ func (l *Login) owes(r *http.Request, a arrival.Arrival) (debtor, error) {
 		err = store.ErrNotFound
 	}
 	if err == nil {
-		from, err := upstreams.ParseOrigin(pending.Origin)
-		if err != nil {
-			return debtor{}, err
-		}
-		who := debtor{user: pending.User, proof: pending.AMR, from: from,
+		who := debtor{user: pending.User, proof: pending.AMR, from: pending.From,
 			owed: a.Demands().Owed(session.Provable(pending.User), proofs.Login{Proof: pending.AMR})}
 		if who.owed != proofs.SecondStep { // it was turned off meanwhile
 			return debtor{}, errElsewhere("/login" + a.Query())

@@ -335,7 +335,7 @@ func (s *Sessions) device(r *http.Request, userID string) (id string, trusted bo
 // BeginLogin notes that user has shown proof, such as their password, and that a second step is
 // owed. from is as of [Opening].
 func (s *Sessions) BeginLogin(w http.ResponseWriter, r *http.Request, user accounts.User, proof proofs.Proof, from *upstreams.Origin) error {
-	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user, proof, from.Text())
+	return s.store.Pending.BeginLogin(r.Context(), s.EnsureBrowser(w, r), user, proof, from)
 }
 
 // PendingLogin returns the log-in that owes a second step in the browser that sent r.
@@ -390,35 +390,46 @@ func (s *Sessions) EndSession(w http.ResponseWriter, r *http.Request, sid string
 // own. One that has ended already is no error.
 func (s *Sessions) EndHinted(r *http.Request, sid string) error { return s.end(r, sid, nil, "hint") }
 
-// EndFrom ends the sessions that began by a log-in at an upstream, which says so by r; see
-// [upstreams.Upstreams.SessionsFrom]. once runs in the same transaction, and its error undoes all.
+// EndFrom ends the sessions that began by a log-in at an upstream, which says so by r, and the log-ins
+// that owe a second step; see [upstreams.Upstreams.SessionsFrom]. once runs in the same transaction, and
+// its error undoes all.
 func (s *Sessions) EndFrom(r *http.Request, from upstreams.Origin, once func(ctx context.Context) error) error {
 	return s.store.Tx(r.Context(), func(ctx context.Context) error {
 		if err := once(ctx); err != nil {
 			return err
 		}
-		ids, err := s.store.Upstreams.SessionsFrom(ctx, from)
+		if err := s.endFrom(ctx, r, from); err != nil {
+			return err
+		}
+		if err := s.store.Pending.EndFrom(ctx, from); err != nil {
+			return err
+		}
+		return s.endFrom(ctx, r, from) // what began while the statement before waited for its log-in
+	})
+}
+
+func (s *Sessions) endFrom(ctx context.Context, r *http.Request, from upstreams.Origin) error {
+	ids, err := s.store.Upstreams.SessionsFrom(ctx, from)
+	if err != nil {
+		return err
+	}
+	for _, sid := range ids {
+		e := audit.OfRequest(audit.SessionEnded, r)
+		e.Actor.Kind, e.Detail = audit.Unknown, map[string]any{"how": "upstream", "upstream": from.Upstream, "sid": sid}
+		if e.Person, err = s.store.Sessions.Owner(ctx, sid); err == nil {
+			err = s.store.Sessions.EndSessionByUpstream(ctx, sid)
+		}
+		if errors.Is(err, store.ErrNotFound) { // it ended this very moment
+			continue
+		}
+		if err == nil {
+			err = audit.New(s.store).Record(ctx, e)
+		}
 		if err != nil {
 			return err
 		}
-		for _, sid := range ids {
-			e := audit.OfRequest(audit.SessionEnded, r)
-			e.Actor.Kind, e.Detail = audit.Unknown, map[string]any{"how": "upstream", "upstream": from.Upstream, "sid": sid}
-			if e.Person, err = s.store.Sessions.Owner(ctx, sid); err == nil {
-				err = s.store.Sessions.EndSessionByUpstream(ctx, sid)
-			}
-			if errors.Is(err, store.ErrNotFound) { // it ended this very moment
-				continue
-			}
-			if err == nil {
-				err = audit.New(s.store).Record(ctx, e)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // end ends a session by the request of a browser whose own session is mine; nil: it has none. A

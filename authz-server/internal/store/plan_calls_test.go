@@ -353,7 +353,7 @@ func (s *planned) ofLogins() {
 		return err
 	})
 	s.add("BeginLogin", func(ctx context.Context) error {
-		return s.Pending.BeginLogin(ctx, "x", accounts.User{ID: "u1"}, []string{"pwd"}, "")
+		return s.Pending.BeginLogin(ctx, "x", accounts.User{ID: "u1"}, []string{"pwd"}, nil)
 	})
 	s.late("PendingLogin", func(ctx context.Context) error { _, err := s.Pending.PendingLogin(ctx, "y"); return err })
 	s.late("EndLogin", func(ctx context.Context) error { return s.Pending.EndLogin(ctx, "y") })

@@ -60,6 +60,13 @@ func (s *planned) ofUpstreams() {
 		_, err := s.Upstreams.SessionsFrom(ctx, from)
 		return err
 	})
+	s.add("EndFrom", func(ctx context.Context) error {
+		from := upstreams.Origin{Upstream: "p1", Issuer: "https://p.example", Subject: "x3000"}
+		if err := s.Pending.EndFrom(ctx, from); err != nil {
+			return err
+		}
+		return s.Pending.EndFrom(ctx, upstreams.Origin{Upstream: "p1", Issuer: "https://p.example", Session: "x3001"})
+	})
 	s.late("EndSessionByUpstream", func(ctx context.Context) error { return s.Sessions.EndSessionByUpstream(ctx, "s-none") })
 	s.add("Begin", func(ctx context.Context) error {
 		return s.Upstreams.Begin(ctx, "new", "b", upstreams.Login{Upstream: "p1", Purpose: upstreams.Link, UserID: "u1"})

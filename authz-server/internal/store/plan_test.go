@@ -77,8 +77,8 @@ var grown = []string{
 		expires_at)
 		` + growthtest.Numbers + ` SELECT 's' || i, CAST('x' || i AS BYTEA), 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, i, '', '', '', '', i, i,
 		CASE WHEN i <= 100 THEN 9000000000000 ELSE i * 1000 + 700000 END, 9000000000000 FROM n`,
-	`INSERT INTO pending_logins (browser_hash, user_id, password_hash, created_at, expires_at)
-		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'u1', 'hash', i, i * 1000 FROM n`,
+	`INSERT INTO pending_logins (browser_hash, user_id, password_hash, created_at, expires_at, upstream, issuer, subject, sid)
+		` + growthtest.Numbers + ` SELECT CAST('x' || i AS BYTEA), 'u1', 'hash', i, i * 1000, 'p1', 'https://p.example', 'x' || i, 'x' || i FROM n`,
 	`INSERT INTO browsers (id, user_id, browser_hash, address, user_agent, trusted_until, created_at, seen_at)
 		` + growthtest.Numbers + ` SELECT 'x' || i, 'u' || CASE WHEN i <= 100 THEN 1 ELSE i END, CAST('x' || i AS BYTEA), '', '',
 		CASE WHEN i % 2 = 0 THEN 9000000000000 ELSE 0 END, i, i * 1000 - 34560000000000 FROM n`,

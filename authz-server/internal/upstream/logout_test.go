@@ -1,7 +1,10 @@
 package upstream_test
 
 import (
+	"cmp"
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -341,6 +344,51 @@ func TestASessionEndsWithTheOneAtAnUpstreamThatIsDisabled(t *testing.T) {
 			t.Errorf("the upstream was told to try again: %+v %v", waiting, err)
 		}
 	})
+}
+
+// Whoever left the page that asks for the code, and logged out at the upstream, is not logged in here
+// after that; nor is somebody else by that page.
+func TestALogInThatOwesACodeEndsWithTheSessionAtTheUpstream(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		i, signer := imitate(t), providertest.NewSigner(t, "k1")
+		i.openID(signer)
+		w := add(t, s, upstream.Settings{Issuer: i.URL})
+		user := s.Person("mina@example.org")
+		w.link(user, "other", i.URL, "subject")
+		w.LogIn("mina@example.org")
+		app := w.TurnOn()
+		const sid = `there_100%"<!`
+		for _, one := range []struct {
+			of   string
+			told upstreams.Origin
+			ends bool
+		}{
+			{"the person's session", upstreams.Origin{Subject: "subject", Session: sid}, true},
+			{"the person", upstreams.Origin{Subject: "subject"}, true},
+			{"the session", upstreams.Origin{Session: sid}, true},
+			{"another session of the person", upstreams.Origin{Subject: "subject", Session: "elsewhere"}, false},
+			{"another session", upstreams.Origin{Session: strings.ReplaceAll(sid, "_", "x")}, false},
+			{"another person", upstreams.Origin{Subject: "somebody"}, false},
+			{"another upstream's person", upstreams.Origin{Upstream: "third", Subject: "subject"}, false},
+			{"another upstream's session", upstreams.Origin{Upstream: "third", Session: sid}, false},
+			{"another issuer's session", upstreams.Origin{Issuer: "https://evil.example", Session: sid}, false},
+		} {
+			w.Browser = s.Browser()
+			to := w.start("other", "")
+			i.gives(signer.Sign(nil, i.claims(s, to.Query().Get("nonce"), "sid", sid)))
+			w.back("other", "code", "c", "state", to.Query().Get("state")).WantRedirect(t, "/login/verify")
+			one.told.Upstream, one.told.Issuer = cmp.Or(one.told.Upstream, "other"), cmp.Or(one.told.Issuer, i.URL)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+			if err := s.People.Sessions.EndFrom(r, one.told, func(context.Context) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			a := w.Post("/login/verify", "otp", app.Next())
+			if w.LoggedIn() == one.ends {
+				t.Errorf("%s: status %d, logged in: %t", one.of, a.Status, w.LoggedIn())
+			}
+		}
+	}, calls(t))
 }
 
 // Only a logout token of the upstream for this server counts, and once.

@@ -9,6 +9,7 @@ import (
 	"github.com/maru-auth/maru/authz-server/internal/store"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
 	"github.com/maru-auth/maru/authz-server/internal/store/storetest"
+	"github.com/maru-auth/maru/authz-server/internal/store/upstreams"
 )
 
 func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
@@ -22,10 +23,10 @@ func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
 		}
 		begin := func() {
 			t.Helper()
-			if err := f.Pending.BeginLogin(ctx, "mine", f.Person, []string{"fed"}, `{"upstream":"x"}`); err != nil {
+			if err := f.Pending.BeginLogin(ctx, "mine", f.Person, []string{"fed"}, &upstreams.Origin{Upstream: "x"}); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := f.Pending.PendingLogin(ctx, "mine"); err != nil || p.User.ID != f.Person.ID || p.CheckedHash != f.Person.PasswordHash {
+			if p, err := f.Pending.PendingLogin(ctx, "mine"); err != nil || p.User.ID != f.Person.ID || p.CheckedHash != f.Person.PasswordHash || p.From == nil || p.From.Upstream != "x" {
 				t.Fatalf("%+v %v", p, err)
 			}
 		}
@@ -57,7 +58,7 @@ func TestALoginWaitsForItsSecondStepInItsBrowserAlone(t *testing.T) {
 
 func TestOfSecondStepsAtOnceOneEndsTheLogin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, f *storetest.World) {
-		if err := f.Pending.BeginLogin(t.Context(), "mine", f.Person, []string{"fed"}, `{"upstream":"x"}`); err != nil {
+		if err := f.Pending.BeginLogin(t.Context(), "mine", f.Person, []string{"fed"}, &upstreams.Origin{Upstream: "x"}); err != nil {
 			t.Fatal(err)
 		}
 		var won atomic.Int64
