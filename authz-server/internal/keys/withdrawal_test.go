@@ -200,7 +200,7 @@ func TestSigningNeverStopsWhileKeysAreWithdrawn(t *testing.T) {
 		for _, ring := range rings {
 			group.Go(func() {
 				for ctx.Err() == nil {
-					if _, _, err := ring.SignAs(ctx, ES256, "at+jwt", []byte(`{}`)); err != nil {
+					if _, _, err := ring.SignAs(ctx, ES256, "at+jwt", []byte(`{}`)); err != nil && ctx.Err() == nil {
 						t.Error(err)
 					}
 					if _, err := ring.ReadWithdrawn(ctx); err != nil && ctx.Err() == nil {
