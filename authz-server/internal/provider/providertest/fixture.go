@@ -132,7 +132,7 @@ func (f *Fixture) config() provider.Config {
 	log := slog.New(slog.DiscardHandler)
 	rendered, err := pages.New(pages.Config{Now: f.Clock.Now, Log: log})
 	f.must(err)
-	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true})
+	outgoing, err := fetch.New(fetch.Config{InsecureLoopback: true, Now: f.Clock.Now})
 	f.must(err)
 	known, err := directory.New(directory.Config{
 		Store: f.Store, Fetch: outgoing, Policy: client.Policy{Scopes: everyScope(), InsecureLoopback: true}, Now: f.Clock.Now, Log: log,
