@@ -57,7 +57,7 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 	}
 	typed, shown := typedProfile(r), r.PostForm.Get("version")
 	region := profile.RegionOfLanguage(a.Pages.Language(r))
-	var stored accounts.User
+	stored := current.User
 	err := a.edit(r, current, func(u *accounts.User) error {
 		stored = *u
 		if problems := profile.Set(u, typed, a.Now(), region); len(problems) > 0 {
@@ -92,6 +92,9 @@ func (a *Account) postProfile(w http.ResponseWriter, r *http.Request) {
 
 // edit changes what the person tells of themselves, and notes that they did.
 func (a *Account) edit(r *http.Request, current *session.Session, change func(u *accounts.User) error) error {
+	if err := a.Throttle.ProfileChange(r.Context(), current.UserID); err != nil {
+		return err
+	}
 	return a.Store.Tx(r.Context(), func(ctx context.Context) error {
 		if err := a.Store.Users.EditUser(ctx, current.UserID, change); err != nil {
 			return err

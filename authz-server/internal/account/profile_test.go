@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"fmt"
 	"html"
 	"maps"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/maru-auth/maru/authz-server/internal/people/peopletest"
 	"github.com/maru-auth/maru/authz-server/internal/store/accounts"
@@ -246,4 +248,29 @@ func TestAProfileIsItsPersonsAlone(t *testing.T) {
 	b.Header = korean
 	saveProfile(t, b, profileVersion(t, b), map[string]string{"phone_number": "1"}).
 		Want(t, http.StatusUnprocessableEntity, "국가 번호로 시작하는 전화번호")
+}
+
+func TestAPersonChangesWhatTheyTellOnlySoOften(t *testing.T) {
+	t.Parallel()
+	peopletest.Each(t, func(t *testing.T, s *peopletest.Site) {
+		user := s.Person("mina@example.org")
+		b := s.Browser()
+		b.Get("/account/profile")
+		b.LogIn("mina@example.org")
+		const anHour = 60
+		for n := range anHour {
+			b.Post("/account", "name", fmt.Sprint("Mina ", n)).WantRedirect(t, "/account?done=name")
+		}
+		b.Post("/account", "name", "One more").Want(t, http.StatusTooManyRequests, "One more")
+		saveProfile(t, b, profileVersion(t, b), map[string]string{"nickname": "typed"}).
+			Want(t, http.StatusTooManyRequests, `value="typed"`)
+		if got, err := s.Store.Users.User(t.Context(), user.ID); err != nil || got.Name != fmt.Sprint("Mina ", anHour-1) || got.Claims.Nickname != "" {
+			t.Errorf("%q %q %v", got.Name, got.Claims.Nickname, err)
+		}
+		s.Clock.Advance(time.Hour + time.Minute)
+		b = s.Browser()
+		b.Get("/account/profile")
+		b.LogIn("mina@example.org")
+		b.Post("/account", "name", "Mina again").WantRedirect(t, "/account?done=name")
+	})
 }

@@ -259,6 +259,15 @@ func (t *Throttle) Export(ctx context.Context, userID string) error {
 // exportsOfPerson is how many such files a person gets within an hour.
 const exportsOfPerson = 10
 
+// ProfileChange counts a change of what a person tells of themselves: each is an audit entry, and an
+// event for every service that follows names. [*WaitError]: there were too many.
+func (t *Throttle) ProfileChange(ctx context.Context, userID string) error {
+	return t.take(ctx, "profile", limits.Quota{Subject: "profile " + userID, Limit: profileChanges, Window: time.Hour})
+}
+
+// profileChanges is how many such changes a person may make within an hour.
+const profileChanges = 60
+
 func (t *Throttle) take(ctx context.Context, what string, quotas ...limits.Quota) error {
 	err := t.store.Quotas.TakeQuotas(ctx, quotas...)
 	var full *limits.QuotaError
